@@ -1,0 +1,1 @@
+"""WHEN and WHERE: the only package that imports prefect, dask or distributed."""

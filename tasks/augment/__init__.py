@@ -1,0 +1,1 @@
+"""Random geometry, intensity, noise and erasing, and the composers that arrange them."""

@@ -1,0 +1,29 @@
+"""Horizontal flip: left becomes right."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tasks.image.geometry import Matrix, Size, matrix
+from tasks.image.randomness import Generator
+from tasks.image.sample import Sample
+from tasks.operation import Params, Probability, RandomGeometric
+
+
+class Hflip(RandomGeometric):
+    """Mirror left to right.
+
+    Happens with probability ``p`` (0.5). Pixels of every dtype are copied, never resampled; boxes are mirrored.
+
+    Source: torchvision ``RandomHorizontalFlip``, Albumentations ``HorizontalFlip``.
+    """
+
+    exact: ClassVar[bool] = True
+
+    p: Probability = 0.5
+
+    def draw(self, rng: Generator, sample: Sample) -> Params:
+        return {}
+
+    def matrix(self, size: Size, **params: Any) -> Matrix:
+        return matrix([[-1.0, 0.0, size.width], [0.0, 1.0, 0.0]])

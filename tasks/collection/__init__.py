@@ -1,0 +1,1 @@
+"""Decisions over all rows: deduplicate, split, balance."""

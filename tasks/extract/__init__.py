@@ -1,0 +1,1 @@
+"""Edges, corners, textures, colour and shape: pixels to vectors."""

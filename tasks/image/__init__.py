@@ -1,0 +1,1 @@
+"""What an image is here: pixels, targets, geometry in edge coordinates, keyed randomness."""

@@ -1,0 +1,1 @@
+"""Bytes to pixels: what an image file says, and the right pixels or a verdict."""

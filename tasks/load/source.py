@@ -1,0 +1,263 @@
+"""A source: a folder, a glob, a manifest or a COCO file, as a listing of images and a way to read each.
+
+What is listed: every file below the root that is not hidden (no part of its path begins with a dot), whatever its
+extension; a manifest's rows and nothing else; with ``coco``, the folder's files without the annotations file.
+A file that turns out to be no image becomes a rejected row: nothing is skipped in silence. A ``.tar`` is one file here.
+
+What the label is: with a folder or glob, the first folder below the root (none for files at the root); with a
+manifest, ``label_column`` as it is written (``label`` where there is such a column); with ``coco``, none.
+
+``limits`` replace the decoder's own where they are given.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.errors import RequestError
+from tasks.load.coco import Coco
+from tasks.load.files import (
+    URL,
+    Files,
+    LocalFiles,
+    RemoteFiles,
+    fetch,
+    filesystem,
+    secrets,
+    speaking,
+    without_credentials,
+)
+from tasks.load.header import Limits
+from tasks.load.listing import Row, batches, escape, legible, unescape
+from tasks.load.manifest import CsvTable, Manifest, ParquetTable
+
+Format = Literal["auto", "folder", "glob", "csv", "parquet", "coco"]
+
+_MANIFESTS: Final[dict[str, Format]] = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+_TABLES: Final = {"csv": CsvTable, "parquet": ParquetTable}
+
+
+class SourceLimits(BaseModel):
+    """What one file may hold; nothing: as the decoder has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pixels: int | None = Field(None, ge=1)
+    bytes: int | None = Field(None, ge=1)
+    frames: int | None = Field(None, ge=1)
+
+    def limits(self) -> Limits:
+        """Give the decoder's limits with these in place."""
+        return Limits(**{name: value for name, value in self if value is not None})
+
+
+class SourceSpec(BaseModel):
+    """Where the images are and how they are listed: ``source`` of a pipeline file, its path absolute or a URL."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1)
+    format: Format = "auto"
+    annotations: str | None = None
+    uri_column: str = "uri"
+    label_column: str = "label"
+    labels: Literal["folder", "none"] = "folder"
+    frames: Literal["first", "all"] = "first"
+    limits: SourceLimits = SourceLimits()
+    storage_options: dict[str, Any] = Field({}, repr=False)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, without_credentials(value) if name == "path" else value
+
+
+class Layout(Protocol):
+    """How the images of a root are listed."""
+
+    @property
+    def columns(self) -> pa.Schema:
+        """The manifest's columns."""
+        ...
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The boxes' categories."""
+        ...
+
+    def listing(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Give the batches."""
+        ...
+
+
+class Source:
+    """An opened source. Opening is cheap, so each worker opens its own: a manifest is not read before it is listed."""
+
+    def __init__(self, spec: SourceSpec, files: Files, layout: Layout) -> None:
+        self.root = legible(files.root)
+        self._spec = spec
+        self._files = files
+        self._layout = layout
+        self._limit = spec.limits.limits().bytes
+
+    @cached_property
+    def columns(self) -> pa.Schema:
+        """The manifest's columns beyond URI and label: string, int64, float64, bool, timestamp."""
+        return self._layout.columns
+
+    @cached_property
+    def categories(self) -> list[str]:
+        """The names of the boxes' categories in the order of their ids."""
+        return list(self._layout.categories)
+
+    def listing(self, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
+        """Give ``LISTING`` and ``columns``, unsorted, a batch at a time."""
+        return self._layout.listing(batch_rows)
+
+    def read(self, uri: str) -> bytes:
+        """Give one source's bytes.
+
+        ``Rejected`` (``missing``, ``unreadable``, ``too_many_bytes``) is a verdict on this file. ``OSError`` is not:
+        the disk, the network, the mount or the credentials failed, and trying again may help.
+        """
+        if "://" not in uri:
+            return self._files.read(unescape(uri), self._limit)
+        if uri.startswith("file:///"):
+            return LocalFiles("/").read(unescape(uri[len("file:///") :]), self._limit)
+        options = _options(self._spec, uri)
+        with speaking(uri, secrets(uri, options)):
+            fs, path = filesystem(uri, options)
+            return fetch(fs, path, uri, self._limit)
+
+
+def open_source(spec: SourceSpec) -> Source:
+    """Open a source; ``RequestError`` says what is wrong with it, and what to do."""
+    remote = _is_url(spec.path)
+    path = spec.path if remote else os.path.abspath(_local(spec.path))  # noqa: PTH100 - resolve() follows links
+    format = _format(spec, path, remote)
+    if spec.annotations is not None and format != "coco":
+        raise RequestError(f"annotations: {spec.annotations} belongs to format: coco, and this source is {format}")
+    if format in _TABLES:
+        return _open_manifest(spec, format, path, remote)
+    folder, pattern = _split(path) if format == "glob" else (path, None)
+    files: LocalFiles | RemoteFiles = RemoteFiles(folder, spec.storage_options) if remote else LocalFiles(folder)
+    files.check()
+    layout = Folder(files, pattern, spec.labels) if format != "coco" else _coco(spec, files)
+    return Source(spec, files, layout)
+
+
+class Folder:
+    """The files below a folder, or those of them that match a pattern."""
+
+    columns = pa.schema([])
+    categories: tuple[str, ...] = ()
+
+    def __init__(self, files: Files, pattern: str | None, labels: str) -> None:
+        self._files = files
+        self._labelled = labels == "folder"
+        self._hidden = pattern is not None and any(part.startswith(".") for part in pattern.split("/"))
+        self._depth = None if pattern is None or "**" in pattern else pattern.count("/") + 1
+        self._matches = _matcher(pattern)
+
+    def listing(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Give the files in no order."""
+        return batches(self._rows(), batch_rows)
+
+    def _rows(self) -> Iterator[Row]:
+        labelled, matches = self._labelled, self._matches
+        for name, size, etag in self._files.walk(hidden=self._hidden, depth=self._depth):
+            if matches is None or matches(name):
+                label = legible(name[: name.index("/")]) if labelled and "/" in name else None
+                yield escape(name), size, etag, label, None
+
+
+def _matcher(pattern: str | None) -> Callable[[str], Any] | None:
+    if pattern is None:
+        return None
+    from fsspec.utils import glob_translate
+
+    try:
+        return re.compile(glob_translate(pattern)).match
+    except ValueError as error:
+        raise RequestError(f"{pattern}: {error}") from error
+
+
+def _open_manifest(spec: SourceSpec, format: str, path: str, remote: bool) -> Source:
+    folder = (path.partition("?")[0] if remote else path).rpartition("/")[0]
+    name = path[len(folder) + 1 :]  # with a URL's query
+    files: LocalFiles | RemoteFiles = RemoteFiles(folder, spec.storage_options) if remote else LocalFiles(folder or "/")
+    table = _TABLES[format](lambda: files.open(name), without_credentials(path))
+    asked = "label_column" in spec.model_fields_set or spec.label_column in table.names
+    label = spec.label_column if asked and spec.labels == "folder" else None
+    return Source(spec, files, Manifest(files, table, spec.uri_column, label))
+
+
+def _coco(spec: SourceSpec, files: Files) -> Coco:
+    place = spec.annotations or "annotations.json"
+    title = f"{files.root}/{place}"
+    own: str | None = None
+    opened: Files = files
+    name = place
+    if _is_url(place):
+        folder, _, name = place.rpartition("/")
+        opened, title = RemoteFiles(folder, _options(spec, place)), without_credentials(place)
+    elif (local := _local(place)).startswith("/") and isinstance(files, LocalFiles):
+        opened, name, title = LocalFiles("/"), local[1:], local
+        own = files.resolve(local)
+    else:
+        own = files.resolve(place)
+        name = unescape(own)
+    opened.open(name).close()
+    return Coco(files, lambda: opened.open(name), title, own)
+
+
+def _format(spec: SourceSpec, path: str, remote: bool) -> Format:
+    if spec.format != "auto":
+        return spec.format
+    if not remote and Path(path).is_dir():
+        return "coco" if spec.annotations is not None else "folder"
+    plain = path.partition("?")[0] if path.startswith("http") else path
+    if _wildcard(plain) and (remote or not os.path.lexists(path)):
+        return "glob"
+    manifest = _MANIFESTS.get(Path(plain).suffix.lower())
+    if manifest is not None:
+        return manifest
+    return "coco" if spec.annotations is not None else "folder"
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Give the folder before the first part with a wildcard, and the pattern from there."""
+    start = found.end() if (found := URL.match(path)) else 0
+    parts = path[start:].split("/")
+    first = next((i for i, part in enumerate(parts) if _wildcard(part)), None)
+    if first is None:
+        raise RequestError(f"{without_credentials(path)}: format: glob needs a wildcard, such as photos/**/*.jpg")
+    return path[:start] + ("/".join(parts[:first]) or ("/" if not start else "")), "/".join(parts[first:])
+
+
+def _wildcard(text: str) -> bool:
+    return any(character in text for character in "*?[")
+
+
+def _is_url(path: str) -> bool:
+    found = URL.match(path)
+    return "::" in path if found is None else found[1].lower() not in ("file", "local")
+
+
+def _local(path: str) -> str:
+    return path[found.end() :] if (found := URL.match(path)) else path
+
+
+def _options(spec: SourceSpec, url: str) -> dict[str, Any]:
+    """storage_options belong to the source's own protocol; a local manifest's to the URLs that it names."""
+    home = URL.match(spec.path)
+    there = URL.match(url)
+    own = home is None or there is None or home[1].lower() in ("file", "local") or home[1] == there[1]
+    return spec.storage_options if own else {}

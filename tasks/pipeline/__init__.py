@@ -1,0 +1,1 @@
+"""The file -> graph -> fused stages: what a pipeline says, checked whole before anything runs."""

@@ -1,0 +1,1 @@
+"""Discover, units, make, decide, seal: the way of the data, without a scheduler."""

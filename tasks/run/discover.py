@@ -1,0 +1,204 @@
+"""Discover: list the source, fix the class list and the schema, and lay the listing out in leaves sorted by key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.collection.split import Split
+from tasks.errors import RequestError
+from tasks.load.listing import LISTING
+from tasks.load.source import Source
+from tasks.operation import canonical_json
+from tasks.pipeline.graph import Graph
+from tasks.store.keys import ALL, KEY, keys_of, leading, refuse_collisions
+from tasks.store.schema import Contents, class_list
+from tasks.store.tree import DEPTH, grow, histogram
+
+LEAF_SOURCES = 65_536
+BUCKET_BITS = 8
+HELD_LEAVES = 4  # in memory at a time
+PARTITION = re.compile(r"[\w.]+")
+
+
+@dataclass
+class Listing:
+    """All sources, sorted by key within leaves of at most 65,536: the unit of everything that is planned.
+
+    A listing of more than one leaf lies in 256 buckets below ``folder``, each read, sorted and planned alone.
+    """
+
+    source: Source
+    graph: Graph
+    folder: Path
+    held: list[pa.RecordBatch] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+    boxes: bool = False
+    sources: int = 0
+    spilled: bool = False
+    cells: Any = field(default_factory=lambda: np.zeros(1 << DEPTH, dtype=np.int64))
+    _buckets: dict[int, Any] = field(default_factory=dict)
+    _leaves: dict[str, pa.Table] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, source: Source, graph: Graph, folder: Path, limit: int | None = None) -> Listing:
+        """List the source; with ``limit``, only its smallest keys."""
+        listing = cls(source, graph, folder)
+        for batch in source.listing():
+            listing._add(batch)
+        listing._close()
+        if limit is not None:
+            listing._limit(limit)
+        return listing
+
+    def _add(self, batch: pa.RecordBatch) -> None:
+        self.sources += len(batch)
+        self.labels.update(label for label in pc.unique(batch.column("label")).to_pylist() if label is not None)
+        self.boxes = self.boxes or batch.column("annotations").null_count < len(batch)
+        heads = leading(keys_of(batch.column("key")))
+        self.cells += histogram(heads, np.ones(len(heads), dtype=np.int64))
+        self.held.append(batch)
+        if self.spilled or self.sources > LEAF_SOURCES:
+            self._spill()
+
+    def _spill(self) -> None:
+        self.spilled = True
+        self.folder.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_batches(self.held)
+        buckets = leading(keys_of(table.column("key"))) >> np.uint64(64 - BUCKET_BITS)
+        for bucket in np.unique(buckets):
+            if bucket not in self._buckets:
+                path = str(self.folder / f"{int(bucket):08b}.arrow")
+                self._buckets[bucket] = pa.ipc.new_stream(path, table.schema)
+            self._buckets[bucket].write_table(table.filter(pa.array(buckets == bucket)))
+        self.held = []
+
+    def _close(self) -> None:
+        for writer in self._buckets.values():
+            writer.close()
+
+    def _limit(self, limit: int) -> None:
+        kept, count = [], 0
+        for prefix in self.leaves:
+            leaf = self._listed(prefix).slice(0, max(0, limit - count))
+            count += leaf.num_rows
+            kept.append(leaf)
+            if count >= limit:
+                break
+        whole = pa.concat_tables(kept) if kept else self._listed(ALL)
+        self.close()
+        self.held, self.spilled = whole.to_batches(), False
+        self.sources = whole.num_rows
+        self.cells = histogram(leading(keys_of(whole.column("key"))), np.ones(whole.num_rows, dtype=np.int64))
+        self.__dict__.pop("leaves", None)
+
+    def close(self) -> None:
+        """Remove what was spilled."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def contents(self) -> Contents:
+        """What the listing fixes before any row."""
+        return Contents(
+            class_list(list(self.labels)), tuple(self.source.categories), self.boxes, self.source.columns
+        )
+
+    @cached_property
+    def leaves(self) -> list[str]:
+        """The prefixes of the leaves in key order; one, ``all``, for a collection of at most 65,536."""
+        return grow(self.cells, LEAF_SOURCES, lambda prefix: self._weights(prefix)) or [ALL]
+
+    def _weights(self, prefix: str) -> tuple[Any, Any]:
+        heads = leading(keys_of(self._listed(prefix).column("key")))
+        return heads, np.ones(len(heads), dtype=np.int64)
+
+    def _listed(self, prefix: str) -> pa.Table:
+        """Give the listed sources under a prefix, sorted by key."""
+        bits = "" if prefix == ALL else prefix
+        schema = pa.unify_schemas([LISTING, self.source.columns])
+        if self.spilled:
+            tables = [
+                pa.ipc.open_stream(path).read_all()
+                for path in sorted(self.folder.glob("*.arrow"))
+                if path.stem.startswith(bits[:BUCKET_BITS])
+            ]
+        else:
+            tables = [pa.Table.from_batches(self.held)] if self.held else []
+        table = pa.concat_tables([t.select(schema.names).cast(schema) for t in tables] or [schema.empty_table()])
+        if bits:
+            heads = leading(keys_of(table.column("key"))) >> np.uint64(64 - len(bits))
+            table = table.filter(pa.array(heads == np.uint64(int(bits, 2))))
+        return table.take(pa.array(np.argsort(keys_of(table.column("key")), kind="stable")))
+
+    def leaf(self, prefix: str) -> pa.Table:
+        """Give a leaf's sources sorted by key, with the digest of what is said about each, its split and partition."""
+        if prefix not in self._leaves:
+            if len(self._leaves) >= HELD_LEAVES:
+                self._leaves.clear()
+            self._leaves[prefix] = self._leaf(prefix)
+        return self._leaves[prefix]
+
+    def _leaf(self, prefix: str) -> pa.Table:
+        table = self._listed(prefix)
+        refuse_collisions(keys_of(table.column("key")), table.column("uri"))
+        said = [name for name in table.schema.names if name not in ("key", "uri", "size", "etag")]
+        table = table.append_column(pa.field("digest", KEY), _digests(table.select(said)))
+        table = table.append_column("split", self._splits(table))
+        return table.append_column("partition", self._partitions(table))
+
+    def _partitions(self, table: pa.Table) -> pa.Array:
+        column = self.graph.spec.partition
+        if column is None:
+            return pa.nulls(table.num_rows, pa.string())
+        values = self._column(table, column, "partition")
+        bad = next((v for v in values if v is None or not PARTITION.fullmatch(v)), "")
+        if bad != "":
+            raise RequestError(f"partition: {column}: {bad!r} cannot stand in a file name; use letters, digits, _ and .")
+        return pa.array(values, pa.string())
+
+    def _column(self, table: pa.Table, name: str, asked_by: str) -> list[str | None]:
+        if name not in table.schema.names:
+            there = ", ".join(table.schema.names)
+            raise RequestError(f"{asked_by}: there is no column {name!r} in the source; there are {there}")
+        return [None if value is None else str(value) for value in table.column(name).to_pylist()]
+
+    def _splits(self, table: pa.Table) -> pa.Array:
+        split: Split | None = self.graph.split
+        if split is None:
+            return pa.array(["train"] * table.num_rows, pa.string())
+        groups: list[str | None] = [None] * table.num_rows
+        if split.group is not None:
+            groups = self._column(table, split.group, "split: group")
+        keys = table.column("key").to_pylist()
+        return pa.array([split.assign(k, g) for k, g in zip(keys, groups, strict=True)], pa.string())
+
+
+def _digests(said: pa.Table) -> pa.Array:
+    """Give the SHA-256 of each row's label, annotations and manifest columns."""
+    made: dict[str, bytes] = {}
+
+    def digest(row: Mapping[str, Any]) -> bytes:
+        text = canonical_json({name: _json(value) for name, value in row.items()})
+        if text not in made:
+            if len(made) > 10_000:
+                made.clear()
+            made[text] = hashlib.sha256(text.encode()).digest()
+        return made[text]
+
+    return pa.array([digest(row) for row in said.to_pylist()], KEY)
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, float) and not np.isfinite(value):
+        return repr(value)
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

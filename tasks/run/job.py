@@ -1,0 +1,100 @@
+"""What a worker must know to do its part: plain values that travel, and what is built from them once a process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+
+from tasks.load.source import Source, SourceSpec, open_source
+from tasks.pipeline.fingerprint import measures_fingerprint, output_fingerprint
+from tasks.pipeline.graph import Graph, build
+from tasks.pipeline.spec import thaw
+from tasks.store import writer
+from tasks.store.schema import Contents, measures_schema, schemas
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run's fixed values: the frozen pipeline as JSON, where it lay, the resolved source, what the listing fixed.
+
+    ``dataset`` is the root of the dataset that is written. Secrets are in ``source`` alone, which is never stored.
+    """
+
+    frozen: str
+    folder: str
+    source: SourceSpec
+    contents: Contents
+    dataset: str
+
+    @property
+    def stage(self) -> Stage:
+        """What the values mean, built once a process."""
+        contents = self.contents
+        return _stage(
+            self.frozen, self.folder, contents.classes, contents.categories, contents.boxes, _Schema(contents.columns)
+        )
+
+    @property
+    def reader(self) -> Source:
+        return _reader(self.source.model_dump_json())
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The graph with the schemas and fingerprints of its artifacts."""
+
+    graph: Graph
+    contents: Contents
+    measures: pa.Schema
+    schemas: dict[str, pa.Schema]
+    fingerprints: dict[str, str]
+
+    @property
+    def every(self) -> int:
+        """The mask that asks for all artifacts: the measures (bit 0) and output i (bit i + 1)."""
+        return (1 << len(self.graph.outputs) + 1) - 1
+
+    @property
+    def measured(self) -> list[str]:
+        """The names of the columns that measuring fills."""
+        first = self.measures.get_field_index("failure") + 1
+        return list(self.measures.names[first:])
+
+
+class _Schema:
+    """A schema as a hashable value."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.schema.names))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Schema) and bool(self.schema.equals(other.schema))
+
+
+@lru_cache(maxsize=8)
+def _stage(
+    frozen: str, folder: str, classes: tuple[str, ...], categories: tuple[str, ...], boxes: bool, columns: _Schema
+) -> Stage:
+    graph = build(thaw(json.loads(frozen), Path(folder)))
+    return staged(graph, Contents(classes, categories, boxes, columns.schema))
+
+
+def staged(graph: Graph, contents: Contents) -> Stage:
+    """Give the graph's schemas and fingerprints, now that the listing has fixed the rest."""
+    outputs = dict(schemas(graph, contents))
+    fingerprints = {"measures": measures_fingerprint(graph)}
+    for output in graph.outputs:
+        fingerprints[output.name] = output_fingerprint(graph, output, outputs[output.name], writer.VERSION)
+    return Stage(graph, contents, measures_schema(graph), outputs, fingerprints)
+
+
+@lru_cache(maxsize=8)
+def _reader(spec: str) -> Source:
+    return open_source(SourceSpec.model_validate_json(spec))

@@ -1,0 +1,292 @@
+"""Make: one unit's sources through all steps in one pass, staged as one file. The hot path of every run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.errors import Rejected
+from tasks.image.render import Base
+from tasks.image.sample import Done, Sample
+from tasks.image.targets import Targets, place
+from tasks.load.codecs import Limits, decode, encode_jpeg, encode_png, read_header
+from tasks.operation import KeyedDraws, canonical_json
+from tasks.pipeline.graph import Output
+from tasks.run.course import Course
+from tasks.run.job import Job, Stage
+from tasks.store import staging
+from tasks.store.keys import row_id
+from tasks.store.local import staging_folder
+from tasks.store.schema import measure_columns
+
+NOT_MADE: Final = -1  # in ``rows``: the output was not asked for, or a threshold rejected the source
+OF_THE_ENGINE: Final = ("unsupported_dtype",)  # reasons that no threshold decides, also at a check
+MEASURES: Final = 1  # in a mask: the measures are missing; output i is bit i + 1
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Work: sources still to be made, as a slice of the listing with what is known of them.
+
+    ``sources`` has key, uri, size, etag, label, split, annotations, digest, sha256 (known before, or null), mask (which
+    artifacts are missing) and the manifest's and the measures' columns.
+    """
+
+    name: str
+    sources: pa.Table
+
+    def halves(self) -> list[Unit]:
+        """Cut the unit in two, to find the image that kills its process."""
+        middle = self.sources.num_rows // 2
+        if not middle:
+            return []
+        return [
+            Unit(f"{self.name}.0", self.sources.slice(0, middle)),
+            Unit(f"{self.name}.1", self.sources.slice(middle)),
+        ]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a unit came to: small enough to travel, since the rows are staged."""
+
+    path: str
+    sources: int
+    rows: int
+    rejected: int
+    seconds: float
+
+
+def make(unit: Unit, job: Job) -> Receipt:
+    """Take a unit's sources through the stage in one pass, stage the rows, and say what was made."""
+    start = time.monotonic()
+    made = Made(job)
+    for source in unit.sources.to_pylist():
+        made.add(source)
+    return made.stage(unit, time.monotonic() - start)
+
+
+def reject_unread(unit: Unit, job: Job, reason: str, message: str) -> Receipt:
+    """Stage the verdict on a source that kills the process that reads it."""
+    made = Made(job)
+    for source in unit.sources.to_pylist():
+        made.reject(source, Rejected(reason, message), None, job.stage.every)
+    return made.stage(unit, 0.0)
+
+
+class Made:
+    """The rows of a unit as they are gathered: columns of each output, and a row of measures a frame."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.plan: Stage = job.stage
+        self.draws = KeyedDraws(self.plan.graph.spec.seed, self.plan.graph.settles)
+        self.rows: dict[str, list[dict[str, Any]]] = {output.name: [] for output in self.plan.graph.outputs}
+        self.measures: list[dict[str, Any]] = []
+        self.rejected = 0
+        spec = self.plan.graph.spec.source
+        self.limits = replace(Limits(), **spec.limits.model_dump(exclude_none=True))
+        self.all_frames = spec.frames == "all"
+
+    def add(self, source: Mapping[str, Any]) -> None:
+        """Read, hash, decode and run one source; a verdict on it becomes a rejection."""
+        mask = self.plan.every
+        data = None
+        try:
+            data = self.job.reader.read(source["uri"])
+            sha256 = hashlib.sha256(data).digest()
+            if source["sha256"] == sha256:
+                mask = source["mask"]
+            if not mask:
+                self.measures.append({**_identity(source), "frame": 0, "sha256": sha256, "bytes": len(data), "mask": 0})
+                return
+            header = read_header(data, self.limits)
+        except Rejected as rejected:
+            self.reject(source, rejected, data, mask)
+            return
+        frames = header.frames if self.all_frames else 1
+        for frame in range(frames):
+            about = {"frame": frame, "frames": frames, "sha256": sha256, "bytes": len(data), "mask": mask}
+            try:
+                pixels = decode(data, header, frame)
+            except Rejected as rejected:
+                self._fail({**_identity(source), **about}, rejected)
+                continue
+            sample = Sample(Base(pixels), sha256, frame, targets=_targets(source))
+            self._run(source, sample, {**_identity(source), **about})
+
+    def reject(self, source: Mapping[str, Any], rejected: Rejected, data: bytes | None, mask: int) -> None:
+        """Record a verdict on a whole source."""
+        sha256 = hashlib.sha256(data).digest() if data is not None else None
+        size = len(data) if data is not None else None
+        about = {"frame": 0, "frames": 1, "sha256": sha256, "bytes": size, "mask": mask}
+        self._fail({**_identity(source), **about}, rejected)
+
+    def _fail(self, row: dict[str, Any], rejected: Rejected) -> None:
+        self.rejected += 1
+        failure = {
+            "step": rejected.step,
+            "reason": rejected.reason,
+            "message": rejected.message,
+            "measure": rejected.measure,
+            "limit": rejected.limit,
+        }
+        self.measures.append({**row, "rows": [0] * len(self.plan.graph.outputs), "failure": failure})
+
+    def _run(self, source: Mapping[str, Any], sample: Sample, row: dict[str, Any]) -> None:
+        known = None if row["mask"] & MEASURES else {name: source[name] for name in self.plan.measured}
+        fields = {"split": source["split"], "label": source["label"]}
+        fields.update({name: source[name] for name in self.plan.contents.columns.names})
+        course = Course(self.plan.graph, sample, self.draws, fields, known)
+        counts = []
+        for i, output in enumerate(self.plan.graph.outputs):
+            wanted = row["mask"] >> (i + 1) & 1
+            counts.append(self._output(output, course, source, row) if wanted else NOT_MADE)
+        if row["mask"] & MEASURES:
+            for node in (*self.plan.graph.checks, *self.plan.graph.datasets):
+                course.rows(node.id)
+        row = {**row, "width": sample.size.width, "height": sample.size.height, **course.measures, "rows": counts}
+        failure = course.first_failure()
+        thresholds = {node.id for node in self.plan.graph.checks}
+        if failure is not None and failure.step in thresholds and failure.reason not in OF_THE_ENGINE:
+            row["rows"] = [count or NOT_MADE for count in counts]
+        elif failure is not None and max(counts) <= 0:
+            self._fail(row, failure)
+            return
+        self.rejected += max(row["rows"]) <= 0
+        self.measures.append(row)
+
+    def _output(self, output: Output, course: Course, source: Mapping[str, Any], row: Mapping[str, Any]) -> int:
+        before = len(self.rows[output.name])
+        for suffix, sample in sorted(course.union(output.spec.sources).items()):
+            try:
+                self.rows[output.name].append(self._row(output, course, suffix, sample, source, row))
+            except Rejected as rejected:
+                rejected.step = output.name
+                course.failures.setdefault(output.spec.sources[0], rejected)
+        return len(self.rows[output.name]) - before
+
+    def _row(
+        self,
+        output: Output,
+        course: Course,
+        suffix: str,
+        sample: Sample,
+        source: Mapping[str, Any],
+        about: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        contents = self.plan.contents
+        name = row_id(source["key"], sample.frame if self.all_frames else None) + suffix
+        row: dict[str, Any] = {
+            "key": source["key"],
+            "id": name,
+            "split": source["split"],
+            "copy": sample.copy,
+            "source": {
+                "uri": source["uri"],
+                "sha256": about["sha256"].hex(),
+                "bytes": about["bytes"],
+                "frame": sample.frame,
+            },
+            **{column: source[column] for column in contents.columns.names},
+            **sample.features,
+        }
+        if contents.classes:
+            row["label"] = contents.classes.index(source["label"]) if source["label"] is not None else None
+        for ancestor in output.ancestors:
+            for column in measure_columns(self.plan.graph.nodes[ancestor]).values():
+                row[column] = course.row_measures.get((suffix, column), course.measures.get(column))
+        if output.form == "none":
+            return row
+        lineage = [*sample.lineage, *(course.notes if not suffix else ())]
+        if contents.boxes:
+            row["objects"], dropped = _objects(output, sample, contents.categories)
+            lineage += [Done("objects", "dropped", box) for box in dropped]
+        row["lineage"] = [
+            {"step": step, "operation": operation, "params": canonical_json(dict(params))}
+            for step, operation, params in lineage
+        ]
+        pixels = sample.picture()
+        row["width"], row["height"] = pixels.shape[1], pixels.shape[0]
+        if output.form == "tensor":
+            row["pixels"] = _tensor(output, pixels)
+        else:
+            row["image"] = _encoded(output, name, pixels)
+        return row
+
+    def stage(self, unit: Unit, seconds: float) -> Receipt:
+        """Write the unit's one file: the rows of each output, the measures, the receipt."""
+        tables = {}
+        for name, rows in self.rows.items():
+            schema = self.plan.schemas[name].insert(0, pa.field("key", pa.binary(32)))
+            tables[f"rows.{name}"] = _table(rows, schema)
+        schema = self.plan.measures.append(pa.field("mask", pa.int64()))
+        tables["measures"] = pa.Table.from_pylist(self.measures, schema)
+        receipt = {"unit": unit.name, "fingerprints": self.plan.fingerprints, "sources": unit.sources.num_rows}
+        path = staging.write(staging_folder(Path(self.job.dataset)), tables, receipt)
+        count = sum(len(rows) for rows in self.rows.values())
+        return Receipt(str(path), unit.sources.num_rows, count, self.rejected, seconds)
+
+
+def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Gather rows into columns; vectors go in as one block, not value by value."""
+    columns = []
+    for field in schema:
+        values = [row.get(field.name) for row in rows]
+        if pa.types.is_fixed_size_list(field.type):
+            columns.append(_vectors(values, field.type))
+        else:
+            columns.append(pa.array(values, field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _vectors(values: list[Any], kind: pa.DataType) -> pa.Array:
+    empty = np.zeros(kind.list_size, dtype=np.float32)
+    block = np.concatenate([empty if v is None else v for v in values]) if values else np.zeros(0, dtype=np.float32)
+    missing = pa.array([v is None for v in values], pa.bool_())
+    return pa.FixedSizeListArray.from_arrays(pa.array(block, pa.float32()), type=kind, mask=missing)
+
+
+def _identity(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: source[name] for name in ("key", "size", "etag", "digest")}
+
+
+def _targets(source: Mapping[str, Any]) -> Targets:
+    return Targets.read(json.loads(source["annotations"]) if source["annotations"] else None)
+
+
+def _objects(output: Output, sample: Sample, categories: tuple[str, ...]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    limits = output.spec.boxes
+    placed = place(sample.targets.boxes, sample.whole, limits.min_visibility, limits.min_size)
+    objects = [
+        {"bbox": box, "category": categories.index(sample.targets.categories[i])}
+        for box, i in zip(placed.boxes.tolist(), placed.kept, strict=True)
+    ]
+    return objects, placed.dropped
+
+
+def _tensor(output: Output, pixels: Any) -> Any:
+    size, channels = output.node.size, output.node.channels
+    assert size is not None
+    if pixels.dtype != np.float32 or pixels.shape != (size.height, size.width, channels):
+        raise Rejected("unsupported_shape", f"a tensor of {(size.height, size.width, channels)} float32 was promised, this is {pixels.shape} {pixels.dtype}")
+    return np.ascontiguousarray(pixels).reshape(-1)
+
+
+def _encoded(output: Output, name: str, pixels: Any) -> dict[str, Any]:
+    encode = output.spec.encode
+    dtype = pixels.dtype.name
+    if dtype == "float32" or (dtype == "uint16" and encode.format == "jpeg"):
+        raise Rejected("unsupported_dtype", f"{encode.format} holds no {dtype}: add a convert_dtype step")
+    if encode.format == "png" or dtype == "uint16":
+        return {"bytes": encode_png(pixels), "path": f"{name}.png"}
+    return {"bytes": encode_jpeg(pixels, encode.quality, encode.subsampling), "path": f"{name}.jpg"}
+

@@ -1,0 +1,147 @@
+"""What is still to be made: for each source of a leaf, which artifacts are missing, and the units that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tasks.run.job import Stage
+from tasks.run.make import MEASURES, Unit
+from tasks.run.prior import IN_VERSION, Prior
+from tasks.run.verdicts import Fates, Flags
+from tasks.store.keys import KEY, keys_of, match
+
+UNIT_SOURCES = 512
+UNIT_BYTES = 256_000_000
+LEAST_SOURCES = 16
+RETRIED = ("timeout", "crashed", "out_of_memory")  # a verdict on the machine, not on the bytes: tried again
+
+Masks = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One leaf's plan: for each source the mask of what is missing if its bytes are as they were, and who is read."""
+
+    leaf: pa.Table
+    known: pa.Table
+    places: NDArray[np.int64]  # of each source's first row in ``known``, or -1
+    masks: Masks
+    read: Flags
+
+
+def missing(prior: Prior, leaf: pa.Table, fate: Fates, index: pa.Table, decided: bool) -> Missing:
+    """Compare a leaf's listing with what is known of its sources.
+
+    ``fate`` holds the known rows and which of them are still wanted. Until this run has ``decided``, what the version
+    before dropped is not made.
+    """
+    known = fate.measures
+    places = match(keys_of(leaf.column("key")), keys_of(known.column("key")))
+    masks = np.full(leaf.num_rows, prior.stage.every, dtype=np.int64)
+    read = np.ones(leaf.num_rows, dtype=bool)
+    rows = np.flatnonzero(places >= 0)
+    if len(rows):
+        there = places[rows]
+        masks[rows] = _masks(prior, fate, decided)[there]
+        said = keys_of(leaf.column("digest"))[rows] == keys_of(known.column("digest"))[there]
+        masks[rows[~said]] |= prior.stage.every & ~MEASURES
+        read[rows] = _changed(leaf, known, index)[rows] | (masks[rows] != 0)
+    return Missing(leaf, known, places, masks, read)
+
+
+def _changed(leaf: pa.Table, known: pa.Table, index: pa.Table) -> Flags:
+    """Say which sources' size or etag differ from when they were last read, or cannot be told."""
+    keys = keys_of(leaf.column("key"))
+    changed = np.ones(leaf.num_rows, dtype=bool)
+    for table in (index, known.select(["key", "size", "etag"])):
+        places = match(keys, keys_of(table.column("key")))
+        rows = np.flatnonzero(places >= 0)
+        before = table.take(pa.array(places[rows]))
+        size = _values(leaf.column("size"))[rows] == _values(before.column("size"))
+        etags = _values(leaf.column("etag"))[rows]
+        changed[rows] &= ~(size & (etags == _values(before.column("etag"))) & (etags != ""))
+    return changed
+
+
+def _values(column: pa.ChunkedArray) -> NDArray[Any]:
+    return np.asarray(column.to_numpy(zero_copy_only=False))
+
+
+def counts(known: pa.Table, name: str, outputs: int) -> NDArray[np.int64]:
+    """Give ``rows`` or ``origin`` as a matrix: a row a known row, a column an output."""
+    values = known.column(name).combine_chunks()
+    flat = values.flatten() if not isinstance(values, pa.ChunkedArray) else pa.concat_arrays(values.chunks).flatten()
+    return np.asarray(flat.to_numpy(zero_copy_only=False), dtype=np.int64).reshape(known.num_rows, outputs)
+
+
+def _masks(prior: Prior, fate: Fates, decided: bool) -> Masks:
+    """Give what is missing of each known row, if its bytes are as they were."""
+    stage, known = prior.stage, fate.measures
+    outputs = stage.graph.outputs
+    made, origin = counts(known, "rows", len(outputs)), counts(known, "origin", len(outputs))
+    left_before = np.array([prior.dropped.get(name, "") for name in fate.ids], dtype=object)
+    masks = np.zeros(known.num_rows, dtype=np.int64)
+    for i, output in enumerate(outputs):
+        in_version = origin[:, i] == IN_VERSION
+        left = in_version & np.isin(left_before, list(output.ancestors))
+        wanted = fate.union(output.spec.sources)
+        wanted = wanted if decided else wanted & ~left
+        stale = in_version & (not prior.current[output.name])
+        masks |= np.where(wanted & ((made[:, i] < 0) | stale | left), 1 << (i + 1), 0)
+    for name in stage.measured:
+        nulls = np.asarray(known.column(name).is_null().to_numpy(), dtype=bool)
+        masks |= np.where((masks != 0) & nulls, MEASURES, 0)
+    masks[~_values(known.column("measured")).astype(bool)] = stage.every
+    failure = known.column("failure")
+    for row in np.flatnonzero(_values(failure.is_valid()).astype(bool)).tolist():
+        stale = (origin[row] == IN_VERSION).any() and not all(prior.current.values())
+        retry = not decided and (origin[row] == IN_VERSION).all() and failure[row].as_py()["reason"] in RETRIED
+        masks[row] = stage.every if stale or retry else masks[row] & 0
+    return _by_source(masks, keys_of(known.column("key")))
+
+
+def _by_source(masks: Masks, keys: Any) -> Masks:
+    """Give all frames of a source the mask of any: a source is read whole."""
+    if not len(keys):
+        return masks
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    joined = np.bitwise_or.reduceat(masks, starts)
+    return np.repeat(joined, np.diff(np.concatenate([starts, [len(keys)]])))
+
+
+def unit_sources(sources: int, threads: int) -> int:
+    """Give how many sources a unit has at most: few enough that all threads end together."""
+    return min(UNIT_SOURCES, max(LEAST_SOURCES, sources // (8 * threads)))
+
+
+def units(stage: Stage, plan: Missing, at_most: int) -> Iterator[Unit]:
+    """Cut a leaf's missing sources into units of neighbours: at most ``at_most`` sources and 256 MB listed."""
+    rows = np.flatnonzero(plan.read)
+    if not len(rows):
+        return
+    table = _described(stage, plan, rows)
+    sizes = np.maximum(0, _values(table.column("size")))
+    start = 0
+    while start < len(rows):
+        fits = int(np.searchsorted(np.cumsum(sizes[start : start + at_most]), UNIT_BYTES, side="right"))
+        end = min(len(rows), start + max(1, min(at_most, fits)))
+        first = table.column("key")[start].as_py().hex()[:12]
+        yield Unit(f"{first}+{end - start}", table.slice(start, end - start))
+        start = end
+
+
+def _described(stage: Stage, plan: Missing, rows: NDArray[np.int64]) -> pa.Table:
+    """Give the sources to read with the mask, and with what is known: the hash and the measures."""
+    table = plan.leaf.take(pa.array(rows))
+    there = pa.array([None if place < 0 else place for place in plan.places[rows].tolist()], pa.int64())
+    for field in plan.known.select(["sha256", *stage.measured]).schema:
+        known = plan.known.column(field.name)
+        values = known.take(there) if plan.known.num_rows else pa.nulls(len(rows), field.type)
+        table = table.append_column(field.name if field.name != "sha256" else pa.field("sha256", KEY), values)
+    return table.append_column("mask", pa.array(plan.masks[rows], pa.int64()))

@@ -1,0 +1,1 @@
+"""Size, colour, range and contrast."""

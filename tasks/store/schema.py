@@ -1,0 +1,183 @@
+"""What a row looks like: one Arrow schema an output, with the types that Hugging Face datasets decodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.errors import RequestError
+from tasks.operation import Check
+from tasks.pipeline.graph import Graph, Node, Output
+from tasks.store.keys import KEY
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+OBJECTS = pa.list_(pa.struct([("bbox", pa.list_(pa.float32(), 4)), ("category", pa.int64())]))
+SOURCE = pa.struct([("uri", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64()), ("frame", pa.int32())])
+LINEAGE = pa.list_(pa.struct([("step", pa.string()), ("operation", pa.string()), ("params", pa.string())]))
+FAILURE = pa.struct(
+    [
+        ("step", pa.string()),
+        ("reason", pa.string()),
+        ("message", pa.string()),
+        ("measure", pa.float64()),
+        ("limit", pa.float64()),
+    ]
+)
+REJECTED = pa.schema(
+    [
+        ("id", pa.string()),
+        ("uri", pa.string()),
+        ("frame", pa.int32()),
+        ("step", pa.string()),
+        ("reason", pa.string()),
+        ("message", pa.string()),
+        ("measure", pa.float64()),
+        ("limit", pa.float64()),
+        ("keeper", pa.string()),
+        ("label", pa.string()),
+        ("split", pa.string()),
+        ("sha256", pa.string()),
+        ("bytes", pa.int64()),
+    ]
+)
+DECISIONS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("step", pa.string()),
+        ("reason", pa.string()),
+        ("message", pa.string()),
+        ("keeper", pa.string()),
+        ("score", pa.float64()),
+        ("limit", pa.float64()),
+    ]
+)
+OWN = (
+    *("id", "image", "pixels", "label", "labels", "objects", "mask", "keypoints", "width", "height"),
+    *("split", "copy", "source", "lineage"),
+)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the listing fixes before any row: the sorted class list, the box categories, the manifest's columns."""
+
+    classes: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    boxes: bool = False
+    columns: pa.Schema = pa.schema([])
+
+
+def measure_columns(node: Node) -> dict[str, str]:
+    """Give a check's measures and the columns they stand in: the step's id, with the measure's name where it has one."""
+    operation = node.operation
+    if not isinstance(operation, Check):
+        return {}
+    bare = getattr(operation, "nested_checks", False) and node.id == operation.name()
+    return {name: node.id if not name else name if bare else f"{node.id}_{name}" for name in operation.measures()}
+
+
+def output_schema(graph: Graph, output: Output, contents: Contents) -> pa.Schema:
+    """Give the schema of an output's shards. Scalars come before nested columns, the image last.
+
+    Raises ``RequestError`` where two columns would have one name.
+    """
+    fields = [pa.field("id", pa.string(), nullable=False), pa.field("split", pa.string()), pa.field("copy", pa.int32())]
+    if contents.classes:
+        fields.append(pa.field("label", pa.int64()))
+    if output.form != "none":
+        fields += [pa.field("width", pa.int32()), pa.field("height", pa.int32())]
+    fields += list(contents.columns)
+    for name in output.ancestors:
+        fields += [pa.field(column, pa.float64()) for column in measure_columns(graph.nodes[name]).values()]
+    fields.append(pa.field("source", SOURCE))
+    for name, components in output.features.items():
+        about = {"components": json.dumps(components)}
+        fields.append(pa.field(name, pa.list_(pa.float32(), len(components)), metadata=about))
+    if output.form != "none":
+        fields += [pa.field("objects", OBJECTS)] if contents.boxes else []
+        fields.append(pa.field("lineage", LINEAGE))
+    if output.form == "image":
+        fields.append(pa.field("image", IMAGE))
+    elif output.form == "tensor":
+        assert output.node.size is not None and output.node.channels is not None
+        shape = [output.node.size.height, output.node.size.width, output.node.channels]
+        values = shape[0] * shape[1] * shape[2]
+        fields.append(pa.field("pixels", pa.list_(pa.float32(), values), metadata={"shape": json.dumps(shape)}))
+    names = [field.name for field in fields]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RequestError(
+            f"output {output.name}: two columns would be named {', '.join(twice)}; give the step another id, "
+            "or rename the manifest's column"
+        )
+    schema = pa.schema(fields)
+    info = {"info": {"features": {f.name: feature(f, contents) for f in schema}}}
+    return schema.with_metadata({"huggingface": json.dumps(info)})
+
+
+def feature(field: pa.Field, contents: Contents) -> dict[str, Any]:
+    """Describe a field as Hugging Face ``datasets`` does."""
+    if field.name == "image":
+        return {"_type": "Image"}
+    if field.name == "label":
+        return {"names": list(contents.classes), "_type": "ClassLabel"}
+    if field.name == "category" and contents.categories:
+        return {"names": list(contents.categories), "_type": "ClassLabel"}
+    return _typed(field.type, contents)
+
+
+def _typed(kind: pa.DataType, contents: Contents) -> dict[str, Any]:
+    if pa.types.is_struct(kind):
+        return {inner.name: feature(inner, contents) for inner in kind}
+    if pa.types.is_fixed_size_list(kind):
+        return {"_type": "List", "length": kind.list_size, "feature": _typed(kind.value_type, contents)}
+    if pa.types.is_list(kind):
+        return {"_type": "List", "feature": _typed(kind.value_type, contents)}
+    names = {"double": "float64", "float": "float32"}
+    return {"dtype": names.get(str(kind), str(kind)), "_type": "Value"}
+
+
+def measures_schema(graph: Graph) -> pa.Schema:
+    """Give the schema of the measures: one row a source and frame, sorted by key and frame.
+
+    ``rows`` counts the rows in each output (in ``Graph.outputs``' order); ``failure`` is a verdict that no threshold
+    decides: the load's, or that of the step in which every row failed.
+    """
+    fields = [
+        pa.field("key", KEY, nullable=False),
+        pa.field("frame", pa.int32(), nullable=False),
+        pa.field("frames", pa.int32()),
+        pa.field("size", pa.int64()),
+        pa.field("etag", pa.string()),
+        pa.field("sha256", KEY),
+        pa.field("bytes", pa.int64()),
+        pa.field("digest", KEY),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("rows", pa.list_(pa.int32())),
+        pa.field("failure", FAILURE),
+    ]
+    for node in graph.checks:
+        fields += [pa.field(column, pa.float64()) for column in measure_columns(node).values()]
+    for node in graph.datasets:
+        fields += [pa.field(name, kind) for name, kind in hash_columns(node).items()]
+    return pa.schema(fields)
+
+
+def hash_columns(node: Node) -> dict[str, pa.DataType]:
+    """Give a dataset step's columns in the measures, named after the step."""
+    return {f"{node.id}.{name}": kind for name, kind in node.operation.hashes().items()}  # type: ignore[attr-defined]
+
+
+def schemas(graph: Graph, contents: Contents) -> Mapping[str, pa.Schema]:
+    """Give the schema of every output by name."""
+    return {output.name: output_schema(graph, output, contents) for output in graph.outputs}
+
+
+def class_list(labels: Sequence[str]) -> tuple[str, ...]:
+    """Give the class list: sorted, so that a label's number depends on the names alone."""
+    return tuple(sorted(set(labels)))
