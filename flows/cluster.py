@@ -57,6 +57,12 @@ SETTINGS: Mapping[str, Any] = {
     "distributed.admin.system-monitor.interval": f"{SYSTEM_MONITOR:g}s",
     "distributed.admin.tick.interval": "500ms",
 }
+# Fork would inherit the dataset's lock. And a LocalCluster looks 15 s after each death whether the worker is back, and
+# if it is just down again (a second death), closes its nanny for good: a run with killers lost all its workers so.
+LOCAL_SETTINGS: Mapping[str, Any] = {
+    "distributed.worker.multiprocessing-method": "spawn",
+    "distributed.deploy.lost-worker-timeout": "100 days",
+}
 MALLOC = ((-3, 32 << 20), (-1, 256 << 20))  # glibc: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
 SILENCE = logging.CRITICAL + 1  # the scheduler tells a client that leaves early with CRITICAL
 LOGGERS = ("distributed", "tornado", "bokeh", "asyncio")
@@ -172,7 +178,7 @@ def _local(workers: int | None, arguments: dict[str, Any]) -> Iterator[Client]:
         "silence_logs": False if _has_own_logging() else SILENCE,
         **arguments,
     }
-    with dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}):
+    with dask.config.set(LOCAL_SETTINGS):
         try:
             cluster = LocalCluster(**options)
         except TypeError as error:

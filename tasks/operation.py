@@ -327,11 +327,12 @@ def perform(step: Step, sample: Sample, path: str, draws: Draws) -> Sample:
     operation = step.operation
     if path in draws.settles:
         sample = sample.settled()
+    drawn = isinstance(operation, Random)
     params: Params | None = draws.params(operation, sample, path) if isinstance(operation, Random) else {}
     if params is None:
         return sample
     if isinstance(operation, Composer):
-        chosen = sample.did(path, operation.name(), params) if isinstance(operation, Random) else sample
+        chosen = sample.did(path, operation.name(), params) if drawn else sample
         return operation.compose(chosen, path, draws, **params)
     if not isinstance(operation, Applied):
         raise TypeError(f"{path}: a {operation.kind} does not stand among transforms")

@@ -75,7 +75,7 @@ def transform(points: NDArray[np.float64], by: Matrix) -> NDArray[np.float64]:
 
 def signed_area(polygon: Polygon) -> float:
     """Give a simple polygon's area (shoelace): positive where x turns towards y, negative for the other way round."""
-    return sum(ax * by - ay * bx for (ax, ay), (bx, by) in _edges(polygon)) / 2
+    return sum(ax * by - ay * bx for (ax, ay), (bx, by) in edges(polygon)) / 2
 
 
 def area(polygon: Polygon) -> float:
@@ -90,7 +90,7 @@ def intersection(subject: Polygon, window: Polygon) -> Polygon:
     """
     turn = math.copysign(1.0, signed_area(window))
     points: list[tuple[float, float]] = [(x, y) for x, y in subject.tolist()]
-    for (ax, ay), (bx, by) in _edges(window):
+    for (ax, ay), (bx, by) in edges(window):
         side = [turn * ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) for x, y in points]
         clipped: list[tuple[float, float]] = []
         for i, (point, d) in enumerate(zip(points, side, strict=True)):
@@ -110,14 +110,15 @@ def covers(outer: Polygon, inner: Polygon) -> bool:
     """Say whether a convex polygon holds every corner of another, to a millionth of a pixel."""
     turn = math.copysign(1.0, signed_area(outer))
     points = inner.tolist()
-    for (ax, ay), (bx, by) in _edges(outer):
+    for (ax, ay), (bx, by) in edges(outer):
         least = -WHOLE * math.hypot(bx - ax, by - ay)
         if any(turn * ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) < least for x, y in points):
             return False
     return True
 
 
-def _edges(polygon: Polygon) -> Iterator[tuple[list[float], list[float]]]:
+def edges(polygon: Polygon) -> Iterator[tuple[list[float], list[float]]]:
+    """Give the two ends of each edge."""
     corners = polygon.tolist()
     return zip(corners, corners[1:] + corners[:1], strict=True)
 

@@ -21,6 +21,7 @@ from tasks.image.geometry import (
     Polygon,
     Size,
     covers,
+    edges,
     is_whole,
     scaling,
     signed_area,
@@ -37,7 +38,8 @@ INTERPOLATIONS = {
 }
 BORDERS = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "replicate": cv2.BORDER_REPLICATE}
 REDUCED_TO = 1.25  # a warp that shrinks starts from an image reduced by area to 1.25 .. 1.77 times its scale
-ENLARGED = 1.5  # a warp that enlarges more paints its edge hard: blending would smear the fill over this many pixels
+ENLARGED = 1.5  # a warp that enlarges more paints its edge itself: OpenCV would smear the fill over this many pixels
+FINEST = 4  # times finer than the canvas, at most, is a warp whose result is then averaged
 WASTE = 4  # a resize that makes more than this many times the pixels that the canvas shows is left to the warp
 
 
@@ -83,7 +85,34 @@ def render(base: Base, geometry: Geometry) -> Pixels:
     pixels = _aligned(base.pixels, geometry, interpolation, antialias)
     if pixels is not None:
         return _paint(pixels, geometry, first=1)
-    return _warp(base, geometry, interpolation, antialias)
+    prefiltered = interpolation in ("auto", "area") or (antialias and interpolation != "nearest")
+    across, down = _oversampling(geometry) if prefiltered else (1, 1)
+    if across == down == 1:
+        return _warp(base, geometry, interpolation, prefiltered)
+    width, height = geometry.size
+    last = geometry.moves[-1]
+    finer = Move(scaling(across, down), Size(width * across, height * down), last.fill, border=last.border)
+    fine = _warp(base, Geometry(geometry.source, (*geometry.moves, finer)), interpolation, prefiltered)
+    return resize(fine, geometry.size, "area")
+
+
+def _oversampling(geometry: Geometry) -> tuple[int, int]:
+    """Give how much finer to warp where moves along the axes shrink what a warp gave: one by one, they would average.
+
+    Rotating by 20 degrees and then shrinking to 0.2: 34 dB to the ideal without this, 55 dB with it, one by one 57.
+    """
+    linear = np.eye(2)
+    for move in reversed(geometry.moves):
+        (a, b), (c, d) = move.matrix[:2, :2].tolist()
+        if not (b == c == 0 or a == d == 0) or move.matrix[2, 0] or move.matrix[2, 1]:
+            across, down = np.abs(linear).sum(axis=1).tolist()
+            return _finer(across), _finer(down)
+        linear = linear @ move.matrix[:2, :2]
+    return 1, 1
+
+
+def _finer(scale: float) -> int:
+    return max(1, min(FINEST, math.ceil(1 / scale - 0.25)))
 
 
 def _interpolation(geometry: Geometry) -> tuple[str, bool]:
@@ -226,30 +255,28 @@ def _reduction(size: Size, geometry: Geometry) -> Size:
     return Size(*sides)
 
 
-def _warp(base: Base, geometry: Geometry, interpolation: str, antialias: bool) -> Pixels:
-    reduces = interpolation in ("auto", "area") or (antialias and interpolation != "nearest")
-    reduced = _reduction(base.actual, geometry) if reduces else base.actual
+def _warp(base: Base, geometry: Geometry, interpolation: str, prefiltered: bool) -> Pixels:
+    reduced = _reduction(base.actual, geometry) if prefiltered else base.actual
     pixels = base.reduced(reduced)
     m = geometry.matrix @ scaling(base.actual.width / reduced.width, base.actual.height / reduced.height)
     centers = translation(-0.5, -0.5) @ m @ translation(0.5, 0.5)
     flags = {"nearest": cv2.INTER_NEAREST, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
     border = geometry.moves[-1].border
-    hard = border == "constant" and (interpolation == "nearest" or max(_scales(m, reduced)) > ENLARGED)
-    mode = BORDERS["replicate" if hard else border]
+    painted = border == "constant" and (interpolation == "nearest" or max(_scales(m, reduced)) > ENLARGED)
+    mode = BORDERS["replicate" if painted else border]
     fill = [_fill_value(geometry.moves[0].fill, pixels.dtype)] * 4
     how = flags.get(interpolation, cv2.INTER_LINEAR)
     if m[2, 0] or m[2, 1]:
         warped = cv2.warpPerspective(pixels, centers, geometry.size, flags=how, borderMode=mode, borderValue=fill)
     else:
         warped = cv2.warpAffine(pixels, centers[:2], geometry.size, flags=how, borderMode=mode, borderValue=fill)
-    return _paint(_with_channels(warped), geometry, first=0 if hard else 1)
+    return _paint(_with_channels(warped), geometry, first=0 if painted else 1)
 
 
 def _paint(pixels: Pixels, geometry: Geometry, first: int) -> Pixels:
     """Paint the fills of the canvases on the way, in order, where they cut something off or differ from the last.
 
-    A pixel belongs to a canvas when its centre lies inside. ``first`` is 1 where the outside of the first canvas is
-    filled already.
+    ``first`` is 1 where the outside of the first canvas is filled already.
     """
     if len(geometry.moves) <= first or geometry.moves[-1].border != "constant":
         return pixels
@@ -259,21 +286,34 @@ def _paint(pixels: Pixels, geometry: Geometry, first: int) -> Pixels:
     for polygon, next_fill in canvases[first:]:
         if covers(polygon, frame) or (next_fill == fill and covers(polygon, cut)):
             continue
-        if not pixels.flags.writeable or pixels.base is not None:
-            pixels = pixels.copy()
-        pixels[~_inside(polygon, geometry.size)] = _fill_value(next_fill, pixels.dtype)
+        pixels = _filled_outside(pixels, polygon, _fill_value(next_fill, pixels.dtype))
         cut, fill = polygon, next_fill
     return pixels
 
 
-def _inside(polygon: Polygon, size: Size) -> NDArray[np.bool_]:
-    """Say of each pixel whether its centre lies in a convex polygon."""
+def _filled_outside(pixels: Pixels, polygon: Polygon, fill: float) -> Pixels:
+    """Fill what lies outside a convex polygon; pixels on its edge by the share of them that does."""
+    covered = _coverage(polygon, Size(pixels.shape[1], pixels.shape[0]))
+    if not pixels.flags.writeable or pixels.base is not None:
+        pixels = pixels.copy()
+    edge = (covered > 0) & (covered < 1)
+    if edge.any():
+        blended = fill + covered[edge][:, None] * (pixels[edge].astype(np.float64) - fill)
+        pixels[edge] = np.rint(blended) if pixels.dtype.kind == "u" else blended
+    pixels[covered <= 0] = fill
+    return pixels
+
+
+def _coverage(polygon: Polygon, size: Size) -> NDArray[np.float64]:
+    """Give how much of each pixel lies in a convex polygon: exactly where its edges are axes, else nearly."""
     x, y = np.arange(size.width) + 0.5, (np.arange(size.height) + 0.5)[:, None]
     turn = math.copysign(1.0, signed_area(polygon))
-    inside = np.ones(size[::-1], dtype=bool)
-    for (ax, ay), (bx, by) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        inside &= turn * ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) >= 0
-    return inside
+    covered = np.ones(size[::-1])
+    for (ax, ay), (bx, by) in edges(polygon):
+        length = math.hypot(bx - ax, by - ay) or 1.0
+        dx, dy = turn * (bx - ax) / length, turn * (by - ay) / length
+        np.minimum(covered, dx * (y - ay) + 0.5 - dy * (x - ax), out=covered)
+    return np.clip(np.where(np.abs(covered - np.rint(covered)) < WHOLE, np.rint(covered), covered), 0.0, 1.0)
 
 
 class HasDtype(Protocol):

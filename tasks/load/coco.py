@@ -24,7 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.errors import RequestError
-from tasks.load.files import URL, Files, LocalFiles
+from tasks.load.files import URL, Files
 from tasks.load.listing import Row, batches, escape
 from tasks.load.manifest import chunks, prefixes
 
@@ -75,7 +75,7 @@ class Coco:
 
     def _look_up(self, uri: str) -> tuple[int, str]:
         """A declared file that the walk passed by: hidden, outside the root, or missing."""
-        if isinstance(self._files, LocalFiles) or uri.startswith(".") or "/." in uri:
+        if not self._files.has_index or uri.startswith(".") or "/." in uri:
             return self._files.stat_uri(uri)
         return -1, ""
 

@@ -25,8 +25,8 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from tasks.errors import RequestError
-from tasks.load.files import UNKNOWN, URL, Files, RemoteFiles
-from tasks.load.listing import LISTING, RESERVED, escape, key, with_keys
+from tasks.load.files import UNKNOWN, URL, Files
+from tasks.load.listing import LISTING, RESERVED, escape, key, unescape, with_keys
 
 Opener = Callable[[], BinaryIO]
 
@@ -276,7 +276,7 @@ class Manifest:
         self._refuse_twice(seen)
         columns = [(name, _renamed(name, self._table.names, self._table.title), guess.type(name)) for name in carried]
         common = None if low is None or high is None else posixpath.commonprefix([low, high]).rpartition("/")
-        return columns, None if common is None else common[0] + common[1]
+        return columns, None if common is None else unescape(common[0] + common[1])
 
     def _refuse_twice(self, seen: list[NDArray[np.uint64]]) -> None:
         hashes = np.concatenate([*seen, np.zeros(0, np.uint64)])
@@ -309,8 +309,7 @@ class Manifest:
     def listing(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Give the table's rows, in its order."""
         columns, folder = self._scan
-        remote = isinstance(self._files, RemoteFiles)
-        looked_up = Index(self._files, folder) if remote and folder is not None else None
+        looked_up = Index(self._files, folder) if self._files.has_index and folder is not None else None
         schema = pa.schema([*LISTING.remove(0), *self.columns])
         row = 0
         for batch in self._table.batches():
@@ -341,12 +340,13 @@ class Index:
             names, some_sizes, some_etags = zip(*chunk, strict=True)
             hashes.append(prefixes([escape(name) for name in names]))
             sizes.append(np.array(some_sizes, np.int64))
-            etags.append(pa.array(some_etags, pa.string()))
+            etags.append(pa.array(some_etags, pa.large_string()))
         unsorted = np.concatenate([*hashes, np.zeros(0, np.uint64)])
         order = np.argsort(unsorted)
+        kind = pa.large_string()  # beyond 67 million etags, string's offsets overflow
         self._hashes = unsorted[order]
         self._sizes = np.append(np.concatenate([*sizes, np.zeros(0, np.int64)])[order], UNKNOWN[0])
-        self._etags = pa.concat_arrays([*(pa.chunked_array(etags, pa.string()).take(order).chunks), pa.array([""])])
+        self._etags = pa.concat_arrays([*pa.chunked_array(etags, kind).take(order).chunks, pa.array([""], kind)])
 
     def look_up(self, uris: list[str]) -> tuple[pa.Array, pa.Array]:
         """Give sizes and etags, unknown where nothing was found."""
@@ -356,7 +356,7 @@ class Index:
         found = at < unknown
         found[found] = self._hashes[at[found]] == wanted[found]
         at = np.where(found, at, unknown)
-        return pa.array(self._sizes[at]), self._etags.take(pa.array(at))
+        return pa.array(self._sizes[at]), self._etags.take(pa.array(at)).cast(pa.string())
 
 
 def prefixes(uris: list[str]) -> NDArray[np.uint64]:

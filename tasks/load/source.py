@@ -17,27 +17,19 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tasks.errors import RequestError
 from tasks.load.coco import Coco
-from tasks.load.files import (
-    URL,
-    Files,
-    LocalFiles,
-    RemoteFiles,
-    fetch,
-    filesystem,
-    secrets,
-    speaking,
-    without_credentials,
-)
+from tasks.load.files import URL, Files, secrets, without_credentials
 from tasks.load.header import Limits
 from tasks.load.listing import Row, batches, escape, legible, unescape
+from tasks.load.local import LocalFiles
 from tasks.load.manifest import CsvTable, Manifest, ParquetTable
+from tasks.load.remote import RemoteFiles, fetch, filesystem, speaking
 
 Format = Literal["auto", "folder", "glob", "csv", "parquet", "coco"]
 
@@ -45,14 +37,30 @@ _MANIFESTS: Final[dict[str, Format]] = {".csv": "csv", ".tsv": "csv", ".parquet"
 _TABLES: Final = {"csv": CsvTable, "parquet": ParquetTable}
 
 
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+def _bytes(value: Any) -> Any:
+    size = value
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*((?:[KMG]i?)?)B?", value.strip())
+        size = round(float(match[1]) * UNITS[match[2]]) if match else 0
+    if isinstance(size, (int, float)) and size <= 0:
+        raise ValueError(f"expected a size such as 256MB, 1GB or 200MiB, got {value!r}")
+    return size
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=int | str), Field(gt=0)]
+
+
 class SourceLimits(BaseModel):
     """What one file may hold; nothing: as the decoder has it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pixels: int | None = Field(None, ge=1)
-    bytes: int | None = Field(None, ge=1)
-    frames: int | None = Field(None, ge=1)
+    pixels: int | None = Field(None, gt=0)
+    bytes: Bytes | None = None
+    frames: int | None = Field(None, gt=0)
 
     def limits(self) -> Limits:
         """Give the decoder's limits with these in place."""
@@ -64,9 +72,9 @@ class SourceSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str = Field(min_length=1)
+    path: str = Field(min_length=1, description="a folder, a file, a pattern or a URL; relative to the pipeline file")
     format: Format = "auto"
-    annotations: str | None = None
+    annotations: str | None = Field(None, min_length=1, description="the annotations' file, relative to `path`")
     uri_column: str = "uri"
     label_column: str = "label"
     labels: Literal["folder", "none"] = "folder"
@@ -143,7 +151,9 @@ def open_source(spec: SourceSpec) -> Source:
     path = spec.path if remote else os.path.abspath(_local(spec.path))  # noqa: PTH100 - resolve() follows links
     format = _format(spec, path, remote)
     if spec.annotations is not None and format != "coco":
-        raise RequestError(f"annotations: {spec.annotations} belongs to format: coco, and this source is {format}")
+        raise RequestError(
+            f"{without_credentials(path)}: annotations belong to format: coco, and this is read as {format}"
+        )
     if format in _TABLES:
         return _open_manifest(spec, format, path, remote)
     folder, pattern = _split(path) if format == "glob" else (path, None)
@@ -190,9 +200,9 @@ def _matcher(pattern: str | None) -> Callable[[str], Any] | None:
 
 
 def _open_manifest(spec: SourceSpec, format: str, path: str, remote: bool) -> Source:
-    folder = (path.partition("?")[0] if remote else path).rpartition("/")[0]
-    name = path[len(folder) + 1 :]  # with a URL's query
-    files: LocalFiles | RemoteFiles = RemoteFiles(folder, spec.storage_options) if remote else LocalFiles(folder or "/")
+    plain, mark, query = path.partition("?") if path.startswith("http") else (path, "", "")
+    folder, _, name = plain.rpartition("/")
+    files: Files = RemoteFiles(folder + mark + query, spec.storage_options) if remote else LocalFiles(folder or "/")
     table = _TABLES[format](lambda: files.open(name), without_credentials(path))
     asked = "label_column" in spec.model_fields_set or spec.label_column in table.names
     label = spec.label_column if asked and spec.labels == "folder" else None

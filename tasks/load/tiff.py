@@ -26,6 +26,7 @@ from tasks.load.orientation import shown, upright
 from tasks.load.raster import narrowed, to_pixels
 from tasks.load.verdicts import (
     CORRUPT,
+    NO_SUCH_FRAME,
     TRUNCATED,
     UNSUPPORTED_CHANNELS,
     UNSUPPORTED_DTYPE,
@@ -65,6 +66,8 @@ def decode_from(data: bytes, frame: int = 0) -> Iterator[NDArray[Any]]:
     """The frames from this number on, the directories read once."""
     with verdicts("tiff"):
         pages = _images(tifffile.TiffFile(io.BytesIO(data)))
+    if frame >= len(pages):
+        raise Rejected(NO_SUCH_FRAME, f"tiff: there is no frame {frame} among {len(pages)}")
     image: TiffImagePlugin.TiffImageFile | None = None
     for number, page in pages[frame:]:
         with verdicts("tiff"):

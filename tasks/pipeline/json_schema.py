@@ -10,7 +10,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
 from tasks.operation import Operation
 from tasks.operation import registry as known_operations
-from tasks.pipeline.models import ClusterSpec, OutputSpec, ScheduleSpec, SourceSpec
+from tasks.load.source import SourceSpec
+from tasks.pipeline.models import ClusterSpec, OutputSpec, ScheduleSpec
 from tasks.pipeline.nesting import Registry, checks, checks_field, step_fields
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from tasks.load.source import Bytes
+
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 LARGEST_SHARD = 10**9
 TAKEN = ("data", "rejected")  # folders of every dataset
 PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
@@ -22,21 +23,10 @@ WEEK = (0, 7, DAYS)
 ALIASES = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 
 
-def _bytes(value: Any) -> Any:
-    size = value
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*((?:[KMG]i?)?)B?", value.strip())
-        size = round(float(match[1]) * UNITS[match[2]]) if match else 0
-    if isinstance(size, (int, float)) and size <= 0:
-        raise ValueError(f"expected a size such as 256MB, 1GB or 200MiB, got {value!r}")
-    return size
-
-
 def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Bytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=int | str), Field(gt=0)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_list, json_schema_input_type=str | list[str]), Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -88,28 +78,6 @@ class OutputSpec(Model):
         if value > LARGEST_SHARD:
             raise ValueError(f"expected at most 1GB, got {value / 10**9:g}GB")
         return value
-
-
-class Limits(Model):
-    """What a source may be at most, beyond imagemill's own limits."""
-
-    pixels: int | None = Field(None, gt=0)
-    bytes: Bytes | None = None
-    frames: int | None = Field(None, gt=0)
-
-
-class SourceSpec(Model):
-    """Where the images are, and what stands beside them."""
-
-    path: Text = Field(description="a folder, a file, a pattern or a URL; relative to the pipeline file")
-    format: Literal["auto", "folder", "glob", "csv", "parquet", "coco"] = "auto"
-    annotations: Text | None = Field(None, description="the annotations' file, relative to `path`")
-    uri_column: Text = "uri"
-    label_column: Text = "label"
-    labels: Literal["folder", "none"] = "folder"
-    frames: Literal["first", "all"] = "first"
-    limits: Limits = Limits()
-    storage_options: dict[str, Any] = Field(default_factory=dict, repr=False)
 
 
 class ClusterSpec(Model):

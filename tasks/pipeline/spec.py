@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tasks.errors import RequestError
 from tasks.operation import registry as known_operations
 from tasks.pipeline.environment import VARIABLE, Environment, refuse
 from tasks.pipeline.explain import explain, hint, shown
 from tasks.pipeline.mistakes import Document, Mistake, Mistakes, Path, Place, SpecError
-from tasks.pipeline.models import Boxes, ClusterSpec, Encode, Limits, Model, OutputSpec, ScheduleSpec, SourceSpec
+from tasks.load.source import SourceSpec
+from tasks.pipeline.models import Boxes, ClusterSpec, Encode, Model, OutputSpec, ScheduleSpec
 from tasks.pipeline.nesting import Registry
 from tasks.pipeline.steps import StepReader, StepSpec
 from tasks.pipeline.yaml import load
@@ -27,7 +28,6 @@ __all__ = [
     "Boxes",
     "ClusterSpec",
     "Encode",
-    "Limits",
     "Mistake",
     "OutputSpec",
     "PipelineFile",
@@ -48,13 +48,13 @@ KEYS = ("description", "source", "steps", "outputs", *INHERITED)
 LARGEST_SEED = 2**63 - 1
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[a-z0-9]+::")
 
-EXAMPLES: dict[type[Model], str] = {
+EXAMPLES: dict[type[BaseModel], str] = {
     SourceSpec: "such as {path: images}",
     ClusterSpec: "such as {workers: 4}",
     ScheduleSpec: "such as {cron: '0 2 * * *'}",
 }
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,13 @@ from tasks.store.schema import Contents, measures_schema, schemas
 class Job:
     """One run's fixed values: the frozen pipeline as JSON, where it lay, the resolved source, what the listing fixed.
 
-    ``dataset`` is the root of the dataset that is written. Secrets are in ``source`` alone, which is never stored.
+    ``dataset`` is the root of the dataset that is written. Secrets are in ``variables`` and ``source`` alone, which are
+    never stored.
     """
 
     frozen: str
     folder: str
+    variables: tuple[tuple[str, str], ...]
     source: SourceSpec
     contents: Contents
     dataset: str
@@ -35,7 +37,7 @@ class Job:
         """What the values mean, built once a process."""
         contents = self.contents
         return _stage(
-            self.frozen, self.folder, contents.classes, contents.categories, contents.boxes, _Schema(contents.columns)
+            self.frozen, self.folder, self.variables, contents.classes, contents.categories, contents.boxes, _Schema(contents.columns)
         )
 
     @property
@@ -80,9 +82,15 @@ class _Schema:
 
 @lru_cache(maxsize=8)
 def _stage(
-    frozen: str, folder: str, classes: tuple[str, ...], categories: tuple[str, ...], boxes: bool, columns: _Schema
+    frozen: str,
+    folder: str,
+    variables: tuple[tuple[str, str], ...],
+    classes: tuple[str, ...],
+    categories: tuple[str, ...],
+    boxes: bool,
+    columns: _Schema,
 ) -> Stage:
-    graph = build(thaw(json.loads(frozen), Path(folder)))
+    graph = build(thaw(json.loads(frozen), Path(folder), environment=dict(variables)))
     return staged(graph, Contents(classes, categories, boxes, columns.schema))
 
 

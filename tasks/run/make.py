@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from tasks.errors import Rejected
 from tasks.image.render import Base
 from tasks.image.sample import Done, Sample
 from tasks.image.targets import Targets, place
-from tasks.load.codecs import Limits, decode, encode_jpeg, encode_png, read_header
+from tasks.load.codecs import decode, decode_frames, encode_jpeg, encode_png, read_header
 from tasks.operation import KeyedDraws, canonical_json
 from tasks.pipeline.graph import Output
 from tasks.run.course import Course
@@ -93,7 +93,7 @@ class Made:
         self.measures: list[dict[str, Any]] = []
         self.rejected = 0
         spec = self.plan.graph.spec.source
-        self.limits = replace(Limits(), **spec.limits.model_dump(exclude_none=True))
+        self.limits = spec.limits.limits()
         self.all_frames = spec.frames == "all"
 
     def add(self, source: Mapping[str, Any]) -> None:
@@ -112,16 +112,21 @@ class Made:
         except Rejected as rejected:
             self.reject(source, rejected, data, mask)
             return
+        about = {**_identity(source), "sha256": sha256, "bytes": len(data), "mask": mask}
         frames = header.frames if self.all_frames else 1
+        decoded = decode_frames(data, header) if frames > 1 else (decode(data, header, n) for n in range(1))
+        broken: Rejected | None = None
         for frame in range(frames):
-            about = {"frame": frame, "frames": frames, "sha256": sha256, "bytes": len(data), "mask": mask}
+            row = {**about, "frame": frame, "frames": frames}
             try:
-                pixels = decode(data, header, frame)
+                if broken is not None:
+                    raise broken
+                sample = Sample(Base(next(decoded)), sha256, frame, targets=_targets(source))
             except Rejected as rejected:
-                self._fail({**_identity(source), **about}, rejected)
-                continue
-            sample = Sample(Base(pixels), sha256, frame, targets=_targets(source))
-            self._run(source, sample, {**_identity(source), **about})
+                broken = rejected  # frames are decoded one after the other: none comes after a broken one
+                self._fail(row, rejected)
+            else:
+                self._run(source, sample, row)
 
     def reject(self, source: Mapping[str, Any], rejected: Rejected, data: bytes | None, mask: int) -> None:
         """Record a verdict on a whole source."""
@@ -230,7 +235,7 @@ class Made:
             tables[f"rows.{name}"] = _table(rows, schema)
         schema = self.plan.measures.append(pa.field("mask", pa.int64()))
         tables["measures"] = pa.Table.from_pylist(self.measures, schema)
-        receipt = {"unit": unit.name, "fingerprints": self.plan.fingerprints, "sources": unit.sources.num_rows}
+        receipt = {"unit": unit.name, "fingerprints": self.plan.fingerprints, "outputs": list(self.rows)}
         path = staging.write(staging_folder(Path(self.job.dataset)), tables, receipt)
         count = sum(len(rows) for rows in self.rows.values())
         return Receipt(str(path), unit.sources.num_rows, count, self.rejected, seconds)

@@ -60,7 +60,9 @@ class Run:
         """List the source and put the run on top of the dataset's newest version."""
         spec = graph.spec
         listing = Listing.read(open_source(source), graph, store.path("listing"), limit)
-        job = Job(canonical_json(spec.frozen), str(spec.folder), source, listing.contents, str(store.root))
+        variables = tuple(sorted(spec.variables.items()))
+        frozen, folder = canonical_json(spec.frozen), str(spec.folder)
+        job = Job(frozen, folder, variables, source, listing.contents, str(store.root))
         return cls(job, store, listing, store.latest(), fresh)
 
     @property

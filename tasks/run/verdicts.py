@@ -37,7 +37,7 @@ class Fates:
     def union(self, names: Sequence[str]) -> Flags:
         if not names:
             return np.asarray(self.measures.column("failure").is_null().to_numpy(), dtype=bool)
-        return np.logical_or.reduce([self.alive[name] for name in names])
+        return np.asarray(np.logical_or.reduce([self.alive[name] for name in names]), dtype=bool)
 
     def leave(self, node: Node, row: int, why: Mapping[str, Any]) -> None:
         self.alive[node.id][row] = False

@@ -42,7 +42,9 @@ def test_two_names_never_share_a_uri(one: bytes, other: bytes) -> None:
     assert (uris[0] == uris[1]) == (one == other)
 
 
-@pytest.mark.parametrize("name", ["a b.jpg", "100%.jpg", "a%20b.jpg", "#?&.jpg", "e\u0301.jpg", "\u00e9.jpg", "a\nb", "a!b", "a:b"])
+@pytest.mark.parametrize(
+    "name", ["a b.jpg", "100%.jpg", "a%20b.jpg", "#?&.jpg", "e\u0301.jpg", "\u00e9.jpg", "a\nb", "a!b", "a:b"]
+)
 def test_usual_names_stand_for_themselves(name: str) -> None:
     assert escape(name) == name
 

@@ -79,7 +79,9 @@ def test_types_hold_every_value_of_the_file(tmp_path: Path) -> None:
         "na": ("NA", "1"),
         "precise": ("1.5", "1234567890123456"),
     }
-    lines = [",".join(["uri", *values])] + [",".join([f"{i}.jpg", *(pair[i] for pair in values.values())]) for i in (0, 1)]
+    lines = [",".join(["uri", *values])] + [
+        ",".join([f"{i}.jpg", *(pair[i] for pair in values.values())]) for i in (0, 1)
+    ]
     source = opened(tmp_path / "m.csv", "\n".join(lines))
     assert types(source) == {
         "int": "int64",
@@ -154,9 +156,13 @@ FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_si
 def test_any_table_is_listed_as_it_was_written(rows: list[tuple[str, str]], tmp_path_factory: Any) -> None:
     folder = tmp_path_factory.mktemp("manifest")
     with (folder / "m.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("uri", "label"), *((f"n{i}/x{uri}x", label) for i, (uri, label) in enumerate(rows))])
+        csv.writer(file).writerows(
+            [("uri", "label"), *((f"n{i}/x{uri}x", label) for i, (uri, label) in enumerate(rows))]
+        )
     pq.write_table(
-        pa.table({"uri": [f"n{i}/x{u}x" for i, (u, _) in enumerate(rows)], "label": [label for _, label in rows]}, LABELLED),
+        pa.table(
+            {"uri": [f"n{i}/x{u}x" for i, (u, _) in enumerate(rows)], "label": [label for _, label in rows]}, LABELLED
+        ),
         folder / "m.parquet",
     )
     from_csv, from_parquet = (listed(opened(folder / name)) for name in ("m.csv", "m.parquet"))
@@ -209,7 +215,7 @@ def test_paths_become_relative_to_the_manifest_where_they_lie_below_it(tmp_path:
         ("uri,x,x\na,1,2\n", "two columns are called 'x'"),
         ("uri,split,manifest_split\na,1,2\n", "'manifest_split' is taken"),
         ("uri,label\na,1,2\n", "m.csv: cannot be read as a table"),
-        ("uri\na.jpg\n\n\"b\n\"\n./a.jpg\n", "m.csv, line 6: 'a.jpg' is listed already at line 2"),
+        ('uri\na.jpg\n\n"b\n"\n./a.jpg\n', "m.csv, line 6: 'a.jpg' is listed already at line 2"),
         ("uri,x\na.jpg,1\n,2\n", "m.csv, line 3: '' names no file"),
         ("uri\ncat/\n", "line 2: 'cat/' names no file"),
         ("uri\nhttps://h/a?X-Amz-Signature=abcdef&id=1\n", "line 2: https://h/a.id=1 carries credentials"),
@@ -258,7 +264,12 @@ def test_parquet_types_are_widened(tmp_path: Path) -> None:
         "nothing": "string",
     }
     first, _ = listed(source)
-    assert (first["uri"], first["label"], first["kind"], first["day"]) == ("a", "cat", "x", datetime.datetime(2024, 1, 31))
+    assert (first["uri"], first["label"], first["kind"], str(first["day"])) == (
+        "a",
+        "cat",
+        "x",
+        "2024-01-31 00:00:00",
+    )
 
 
 def test_parquet_mistakes_are_explained(tmp_path: Path) -> None:
@@ -278,12 +289,12 @@ def test_parquet_mistakes_are_explained(tmp_path: Path) -> None:
 
 
 def test_a_large_manifest_is_streamed(tmp_path: Path) -> None:
-    uris = pa.array([f"some/long/folder/{i:09}.jpg" for i in range(200_000)])
-    pq.write_table(pa.table({"uri": uris}), tmp_path / "m.parquet", row_group_size=20_000)
+    uris = pa.array([f"some/long/folder/{i:09}.jpg" for i in range(60_000)])
+    pq.write_table(pa.table({"uri": uris}), tmp_path / "m.parquet", row_group_size=6_000)
     del uris
     source = opened(tmp_path / "m.parquet")
     tracemalloc.start()
-    assert sum(batch.num_rows for batch in source.listing()) == 200_000
+    assert sum(batch.num_rows for batch in source.listing()) == 60_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 10 << 20  # 8 bytes a row and a batch's objects; all rows as objects would be 20 MB and more
+    assert peak < 4 << 20  # 8 bytes a row and a batch's objects; all rows as objects would be 6 MB and more

@@ -3,8 +3,9 @@
 import os
 import pickle
 import socket
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,9 @@ def test_an_empty_folder_lists_nothing(tmp_path: Path) -> None:
 
 
 PART = st.binary(min_size=1, max_size=6).filter(lambda name: name not in (b".", b"..") and not {0, 47} & set(name))
-MARKED = st.sampled_from([b"%FF", b"\xff", b"%25", b"a!", b"x:", b" ", b"#?", b"\n", b"e\xcc\x81", b"\xc3\xa9", b"\\", b"*"])
+MARKED = st.sampled_from(
+    [b"%FF", b"\xff", b"%25", b"a!", b"x:", b" ", b"#?", b"\n", b"e\xcc\x81", b"\xc3\xa9", b"\\", b"*"]
+)
 TREES = st.dictionaries(
     st.lists(st.one_of(MARKED, PART), min_size=1, max_size=4).map(tuple), st.binary(max_size=20), max_size=8
 )
@@ -97,25 +100,27 @@ TREES = st.dictionaries(
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(tree=TREES)
 def test_any_tree_is_listed_once_and_read_back(tree: dict[tuple[bytes, ...], bytes], tmp_path_factory: Any) -> None:
-    root = os.fsencode(tmp_path_factory.mktemp("tree"))
+    root: Path = tmp_path_factory.mktemp("tree")
     written = {}
     for parts, data in tree.items():
-        path = os.path.join(root, *parts)
+        path = root.joinpath(*map(os.fsdecode, parts))
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "xb") as file:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
                 file.write(data)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             continue
         if not any(part.startswith(b".") for part in parts):
             written[b"/".join(parts)] = data
-    source = opened(os.fsdecode(root))
+    source = opened(root)
     found = rows(source, 3)
     assert sorted(source.read(uri) for uri in found) == sorted(written.values())
     assert len({row["key"] for row in found.values()}) == len(written)
 
 
-@pytest.mark.parametrize("name", ["a b.jpg", "#1.jpg", "what?.jpg", "100%.jpg", "a%20b.jpg", "a%FF.jpg", "é", "e\u0301", "a\nb", "[1]*.jpg"])
+@pytest.mark.parametrize(
+    "name", ["a b.jpg", "#1.jpg", "what?.jpg", "100%.jpg", "a%20b.jpg", "a%FF.jpg", "é", "e\u0301", "a\nb", "[1]*.jpg"]
+)
 def test_odd_names_are_read(tmp_path: Path, name: str) -> None:
     write(tmp_path, name)
     source = opened(tmp_path)
@@ -206,15 +211,28 @@ def test_a_file_beyond_the_limit_is_rejected_before_it_is_read(tmp_path: Path) -
     assert (caught.value.measure, caught.value.limit) == (5, 4)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_rejected_and_what_may_not_be_listed_an_error(tmp_path: Path) -> None:
-    write(tmp_path, "a.jpg", "cat/b.jpg")
-    (tmp_path / "a.jpg").chmod(0)
-    assert reason(opened(tmp_path).read, "a.jpg") == "unreadable"
-    (tmp_path / "cat").chmod(0)
+@pytest.fixture
+def as_nobody() -> Iterator[Path]:
+    """A folder of a user to whom permissions apply: root reads everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        nobody = 65534 if os.geteuid() == 0 else os.geteuid()
+        os.chown(folder, nobody, -1)
+        before = os.geteuid()
+        os.seteuid(nobody)
+        yield Path(folder)
+        os.seteuid(before)
+
+
+def test_what_may_not_be_read_is_rejected_and_what_may_not_be_listed_an_error(as_nobody: Path) -> None:
+    write(as_nobody, "a.jpg", "cat/b.jpg")
+    (as_nobody / "a.jpg").chmod(0)
+    assert reason(opened(as_nobody).read, "a.jpg") == "unreadable"
+    (as_nobody / "cat").chmod(0)
     with pytest.raises(RequestError, match=r"cat: the folder may not be listed"):
-        rows(opened(tmp_path))
-    (tmp_path / "cat").chmod(0o700)
+        rows(opened(as_nobody))
+    with pytest.raises(RequestError, match=r"cat: the permission to read it is missing"):
+        opened(as_nobody / "cat")
+    (as_nobody / "cat").chmod(0o700)
 
 
 def test_a_source_is_made_again_on_another_machine_from_its_pickled_spec(tmp_path: Path) -> None:
@@ -282,8 +300,8 @@ def test_a_folder_whose_name_looks_like_a_glob_is_a_folder(tmp_path: Path) -> No
         (".", {"format": "csv"}, "a folder, where a file is expected"),
         (".", {"format": "glob"}, "needs a wildcard"),
         ("**x/*", {}, "entire path component"),
-        (".", {"format": "folder", "annotations": "a.json"}, "belongs to format: coco"),
-        ("x.csv", {"annotations": "a.json"}, "belongs to format: coco"),
+        (".", {"format": "folder", "annotations": "a.json"}, "annotations belong to format: coco"),
+        ("x.csv", {"annotations": "a.json"}, "annotations belong to format: coco"),
     ],
 )
 def test_a_wrong_request_says_what_to_do(tmp_path: Path, path: str, options: dict[str, Any], message: str) -> None:
@@ -291,7 +309,7 @@ def test_a_wrong_request_says_what_to_do(tmp_path: Path, path: str, options: dic
     with pytest.raises(RequestError, match=message) as caught:
         opened(tmp_path / path, **options)
     assert caught.value.exit_code == 2
-    assert path.rstrip("*/.") in str(caught.value)
+    assert path.partition("/")[0].rstrip("*.") in str(caught.value)
 
 
 def test_an_unknown_protocol_and_a_missing_driver_say_what_to_install() -> None:

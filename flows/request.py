@@ -1,0 +1,192 @@
+"""What a run is asked for and what it came to: plain values, and the one function that runs a pipeline.
+
+Nothing here imports Prefect or Dask: an unchanged collection is found out without them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.errors import RequestError
+from tasks.load.source import SourceSpec
+from tasks.pipeline.graph import Graph, build
+from tasks.pipeline.spec import PipelineSpec, read
+from tasks.run.run import Run
+from tasks.store.local import Store
+
+STARTED = time.monotonic()  # near enough to the command's start: this module is imported first
+
+
+class Request(BaseModel):
+    """What a run is asked for: the flow's parameters, and the form that Prefect's page shows for them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pipeline: str = Field(description="the pipeline's name in the file")
+    file: str = Field("pipelines.yaml", description="the pipeline file")
+    source: str | None = Field(None, description="read this folder, file or URL instead of the pipeline's source")
+    output: str | None = Field(None, description="write this dataset instead of the pipeline's output")
+    seed: int | None = Field(None, ge=0, description="draw with this seed instead of the pipeline's")
+    workers: int | None = Field(None, ge=1, description="worker processes; by default one a CPU")
+    scheduler: str | None = Field(None, description="the address of a running Dask scheduler")
+    limit: int | None = Field(None, ge=1, description="only the N smallest keys, into OUTPUT-limitN")
+    fresh: bool = Field(False, description="make everything again, whatever is known")
+    allow_shrink: bool = Field(False, description="go on though the source is empty, has moved or lost many images")
+
+    def graph(self) -> Graph:
+        """Read and check the pipeline. Raises ``RequestError`` with every mistake of the file."""
+        spec = read(Path(self.file)).pipeline(self.pipeline)
+        if self.seed is not None:
+            spec = _seeded(spec, self.seed)
+        return build(spec)
+
+    def source_of(self, spec: PipelineSpec) -> SourceSpec:
+        """Give the source to read: the pipeline's, or the one that is asked for instead."""
+        if self.source is None:
+            return spec.source
+        path = self.source if "://" in self.source else os.path.abspath(os.path.expanduser(self.source))
+        return spec.source.model_copy(update={"path": path})
+
+    def store_of(self, spec: PipelineSpec) -> Store:
+        """Give the dataset to write."""
+        output = self.output if self.output is not None else spec.output
+        if self.output is None and self.limit is not None:
+            output = f"{output}-limit{self.limit}"
+        if "://" in output:
+            raise RequestError(f"{output}: datasets are written to file systems; object stores are read, not yet written")
+        return Store(Path(os.path.abspath(os.path.expanduser(output))))
+
+
+def _seeded(spec: PipelineSpec, seed: int) -> PipelineSpec:
+    from dataclasses import replace
+
+    return replace(spec, seed=seed, frozen={**spec.frozen, "seed": seed})
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to. ``sources`` is ``kept`` plus ``rejected``; ``rows`` are those of the first output."""
+
+    pipeline: str
+    output: str
+    version: int
+    changed: bool
+    sources: int
+    kept: int
+    rejected: int
+    rows: int
+    outputs: dict[str, dict[str, int]]
+    reasons: dict[str, int]
+    made: int
+    seconds: float
+    images_per_second: float
+    run_id: str
+    report: str
+    dashboard: str | None = None
+    run_page: str | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give plain JSON values."""
+        return asdict(self)
+
+
+def result_of(
+    store: Store, version: dict[str, Any], *, changed: bool, made: int, seconds: float, rate: float, **about: Any
+) -> Result:
+    """Give the result of a run that ended with this version."""
+    counts = version["counts"]
+    return Result(
+        pipeline=version["name"],
+        output=str(store.root),
+        version=version["version"],
+        changed=changed,
+        sources=counts["listed"],
+        kept=counts["kept"],
+        rejected=counts["rejected"],
+        rows=sum(counts["rows"][version["outputs"][0]].values()),
+        outputs=counts["rows"],
+        reasons=counts["reasons"],
+        made=made,
+        seconds=round(seconds, 3),
+        images_per_second=round(rate, 1),
+        report=str(store.root / "report.html"),
+        **about,
+    )
+
+
+def run(
+    pipeline: str,
+    *,
+    file: str | Path = "pipelines.yaml",
+    source: str | Path | None = None,
+    output: str | Path | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    limit: int | None = None,
+    fresh: bool = False,
+    allow_shrink: bool = False,
+    quiet: bool = True,
+) -> Result:
+    """Run a pipeline of a file, and give what it came to.
+
+    ``source`` and ``output`` replace the pipeline's own. ``workers`` local processes do the work, or the cluster at
+    ``scheduler``. Raises ``RequestError`` where the request is wrong (nothing was started) and ``ImagemillError``
+    where the run failed.
+    """
+    request = Request(
+        pipeline=pipeline,
+        file=str(file),
+        source=None if source is None else str(source),
+        output=None if output is None else str(output),
+        seed=seed,
+        workers=workers,
+        scheduler=scheduler,
+        limit=limit,
+        fresh=fresh,
+        allow_shrink=allow_shrink,
+    )
+    return submit(request, quiet=quiet)
+
+
+def submit(request: Request, *, quiet: bool) -> Result:
+    """Check the whole request, then run it: as a Prefect flow, unless nothing has changed and no server is to know."""
+    start = time.monotonic()
+    graph = request.graph()
+    store = request.store_of(graph.spec)
+    if "PREFECT_API_URL" not in os.environ and store.latest() is not None and not request.fresh:
+        unchanged = _unchanged(request, graph, store, start)
+        if unchanged is not None:
+            return unchanged
+    from flows.settings import isolate
+
+    isolate()
+    from flows.prepare import start_flow
+
+    return start_flow(request, quiet=quiet, started=start)
+
+
+def _unchanged(request: Request, graph: Graph, store: Store, start: float) -> Result | None:
+    """Find out, without a server or a cluster, that there is nothing to do."""
+    with store.locked():
+        run = Run.start(graph, request.source_of(graph.spec), store, request.limit)
+        try:
+            if not request.allow_shrink:
+                run.refuse_shrunk()
+            run.resume()
+            version = store.latest()
+            if version is None or not run.is_unchanged():
+                return None
+            if not store.is_shown(version):
+                store.show(version)
+        finally:
+            run.listing.close()
+    seconds = time.monotonic() - start
+    return result_of(store, version, changed=False, made=0, seconds=seconds, rate=0.0, run_id=version["run_id"])

@@ -1,0 +1,215 @@
+"""The dataset card: README.md with the header that Hugging Face ``datasets`` reads, and what a person wants to know.
+
+A function of the version and the schemas alone: no time, no host, no path. The header names every file, since a glob
+would also load what an interrupted upload left beside them.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+MOST_CLASSES = 100  # named in the text; the header names all
+PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
+# YAML 1.1, which datasets' reader speaks, takes these for booleans and nothing.
+WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+BESIDE = frozenset(("id", "needs", "where", "use"))  # in a frozen step, beside the operation's name
+MARKDOWN = re.compile(r"([\\`*_\[\]|~#$])")
+
+
+def card(version: Mapping[str, Any], schemas: Mapping[str, pa.Schema]) -> str:
+    """Give README.md for a version; ``schemas`` are those of its outputs, by name.
+
+    The licence is left out, since only the owner of the images knows it.
+    """
+    return f"---\n{_yaml(_quoted(header(version, schemas)))}---\n\n{_body(version)}"
+
+
+def header(version: Mapping[str, Any], schemas: Mapping[str, pa.Schema]) -> dict[str, Any]:
+    """Give the header's ``configs`` and ``dataset_info`` as ``datasets`` writes them."""
+    configs, info = [], []
+    for i, name in enumerate(version["outputs"]):
+        files = _files_of(version, name)
+        listed = [{"split": split, "path": [file["path"] for file in among]} for split, among in files.items()]
+        splits = [{"name": split, **_sums(among)} for split, among in files.items()]
+        configs.append({"config_name": name, "data_files": listed, **({"default": True} if i == 0 else {})})
+        info.append({"config_name": name, "features": features(schemas[name]), "splits": splits})
+    return {"configs": configs, "dataset_info": info}
+
+
+def _sums(files: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Give a split's sizes; datasets compares the examples with what it reads, and shows the bytes."""
+    return {"num_bytes": sum(f["bytes"] for f in files), "num_examples": sum(f["rows"] for f in files)}
+
+
+def features(schema: pa.Schema) -> list[dict[str, Any]]:
+    """Give an output's features as ``datasets`` writes them in YAML, from what the schema's metadata says of them."""
+    told = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    return [{"name": name, **_feature(feature)} for name, feature in told.items()]
+
+
+def _feature(feature: Mapping[str, Any]) -> dict[str, Any]:
+    kind = feature.get("_type")
+    if not isinstance(kind, str):  # a struct may have a field named _type
+        return {"struct": [{"name": name, **_feature(inner)} for name, inner in feature.items()]}
+    about = {name: value for name, value in feature.items() if name != "_type"}
+    if kind == "Value":
+        return about
+    if kind in ("List", "LargeList"):
+        inner = _feature(about.pop("feature"))
+        only = next(iter(inner)) if len(inner) == 1 else ""
+        return {"list" if kind == "List" else "large_list": inner[only] if only in ("dtype", "struct") else inner, **about}
+    if kind == "ClassLabel":
+        return {"dtype": {"class_label": {"names": {str(i): name for i, name in enumerate(about["names"])}}}}
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+    return {"dtype": {name: about} if about else name}
+
+
+def _files_of(version: Mapping[str, Any], output: str) -> dict[str, list[Mapping[str, Any]]]:
+    """Give an output's files by split: train, validation and test first, others as they are named."""
+    known = ("train", "validation", "test")
+    files = [file for file in version["files"] if file["output"] == output]
+    splits = sorted({file["split"] for file in files}, key=lambda s: (known.index(s) if s in known else len(known), s))
+    return {split: sorted((f for f in files if f["split"] == split), key=lambda f: str(f["path"])) for split in splits}
+
+
+def _yaml(value: Any, width: int = 2**31) -> str:
+    """Write plain values; ``width`` is where lines may be broken."""
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.width = width
+    yaml.indent(mapping=2, sequence=2, offset=0)
+    text = io.StringIO()
+    yaml.dump(value, text)
+    return text.getvalue()
+
+
+def _quoted(value: Any) -> Any:
+    """Quote every string that a reader of YAML 1.1 or 1.2 could take for something else."""
+    if isinstance(value, str):
+        return value if PLAIN.fullmatch(value) and value.lower() not in WORDS else DoubleQuotedScalarString(value)
+    if isinstance(value, Mapping):
+        return {_quoted(key): _quoted(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_quoted(item) for item in value]
+    return value
+
+
+def _body(version: Mapping[str, Any]) -> str:
+    description = version["pipeline"].get("description")
+    parts = [
+        f"# {plain(version['name'])}",
+        *([plain(description)] if description else []),
+        f"Version {version['version']}, made by imagemill.",
+        *_statistics(version),
+        *_loading(version),
+        *_lineage(version),
+        *_making(version),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _statistics(version: Mapping[str, Any]) -> Iterable[str]:
+    counts = version["counts"]
+    yield "## Statistics"
+    yield f"**{counts['listed']:,} listed = {counts['kept']:,} kept + {counts['rejected']:,} rejected**"
+    yield "Every image of the source is either kept, in at least one output, or rejected with a reason."
+    rows = {name: counts["rows"].get(name, {}) for name in version["outputs"]}
+    splits = list(dict.fromkeys(split for name in rows for split in _files_of(version, name)))
+    lines = [[f"`{name}`", *(f"{rows[name].get(s, 0):,}" for s in splits), f"{sum(rows[name].values()):,}"] for name in rows]
+    yield _table(["rows", *(plain(split) for split in splits), "all"], lines)
+    if counts["reasons"]:
+        reasons = sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))
+        yield _table(["rejected because", "images"], [[plain(reason), f"{count:,}"] for reason, count in reasons])
+    for what, names in (("Classes", version["classes"]), ("Box categories", version["categories"])):
+        if names:
+            more = f" and {len(names) - MOST_CLASSES:,} more" if len(names) > MOST_CLASSES else ""
+            yield f"{what} ({len(names):,}): {', '.join(plain(name) for name in names[:MOST_CLASSES])}{more}."
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    rules = ["---", *(["---:"] * (len(head) - 1))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rules, *rows))
+
+
+def _loading(version: Mapping[str, Any]) -> Iterable[str]:
+    first, *others = version["outputs"]
+    lines = ["from datasets import load_dataset", "", f'{first} = load_dataset("PATH")  # the default configuration']
+    lines += [f'{name} = load_dataset("PATH", "{name}")' for name in others]
+    yield "## How to load"
+    yield "PATH is this folder."
+    yield _fence("python", "\n".join(lines))
+    yield _fence("sql", "-- DuckDB, in this folder\nSELECT split, count(*) FROM 'data/*.parquet' GROUP BY split;")
+    yield _fence("python", 'import polars\n\nrows = polars.scan_parquet("PATH/data/*.parquet")')
+    if others:
+        yield f"The other outputs lie in {', '.join(f'`{name}/`' for name in others)}; `id` joins them with `data/`."
+
+
+def _lineage(version: Mapping[str, Any]) -> Iterable[str]:
+    yield "## Where each row comes from"
+    yield "\n".join(
+        [
+            "- `source` of a row names the file it was made from (uri, SHA-256, bytes, frame); `lineage` lists the steps "
+            "that touched its pixels, with what was drawn.",
+            "- `rejected/*.parquet` has every image that is in no output: uri, step, reason, message, measure, limit, keeper.",
+            f"- `.imagemill/versions/{version['version']:08d}.json` names all files of this version with their SHA-256.",
+            "- `imagemill trace PATH ID` tells a row's whole story; `imagemill replay PATH ID` makes it again.",
+            "- `report.html` shows the same with pictures; `croissant.json` says it to machines.",
+        ]
+    )
+
+
+def _making(version: Mapping[str, Any]) -> Iterable[str]:
+    yield "## How it was made"
+    yield f"Pipeline `{version['name']}`, step by step:"
+    yield _fence("yaml", _yaml(_steps(version["pipeline"]["steps"]), width=100).rstrip("\n"))
+
+
+def _steps(steps: Iterable[Mapping[str, Any]]) -> list[CommentedMap]:
+    """Give the frozen steps as a person writes them: a line each, without what follows from their order."""
+    shown, before = [], None
+    for step in steps:
+        name = next(key for key in step if key not in BESIDE)
+        step_id, needs = step.get("id", name), list(step.get("needs", []))
+        beside = {
+            **({"id": step_id} if step_id != name else {}),
+            **({"needs": needs} if needs != ([before] if before else []) else {}),
+            **({"where": step["where"]} if step.get("where") else {}),
+        }
+        shown.append(CommentedMap({key: _flow(value) for key, value in _quoted({name: step[name], **beside}).items()}))
+        before = step_id
+    return shown
+
+
+def _flow(value: Any) -> Any:
+    """Lay a value out on one line; a nested step begins with its operation, and says its id where that differs."""
+    if isinstance(value, Mapping):
+        items = sorted(value.items(), key=lambda item: item[0] in BESIDE)
+        made = CommentedMap({key: _flow(item) for key, item in items if not (key == "id" and item in value)})
+    elif isinstance(value, list):
+        made = CommentedSeq(_flow(item) for item in value)
+    else:
+        return value
+    made.fa.set_flow_style()
+    return made
+
+
+def _fence(language: str, text: str) -> str:
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    return f"{marks}{language}\n{text}\n{marks}"
+
+
+def plain(text: str) -> str:
+    """Give any text as Markdown that shows it on one line: no mark-up, no HTML of its own."""
+    one_line = " ".join(text.split())
+    return MARKDOWN.sub(r"\\\1", html.escape(one_line, quote=False))
