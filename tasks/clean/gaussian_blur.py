@@ -21,8 +21,8 @@ class GaussianBlur(Filter):
     """Blur with a Gaussian.
 
     ``sigma`` is its standard deviation in pixels, 0 to 100; 0 changes nothing. The border is mirrored without repeating
-    the edge. Every dtype is kept: within 1 level of 8 bits and 1e-5 of the range otherwise of scikit-image's
-    ``mode="mirror"``. Boxes do not change.
+    the edge. Every dtype is kept: within 1.5 levels of 8 bits, and 2e-5 of the range otherwise, of
+    scikit-image's ``mode="mirror"``. Boxes do not change.
 
     Source: scikit-image ``filters.gaussian``.
     """

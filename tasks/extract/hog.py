@@ -27,7 +27,7 @@ class Hog(Feature):
     Gradients (of the channel where they are steepest) vote into ``orientations`` bins over 180 degrees, in cells of
     ``cell`` [width, height] pixels; every block of ``block`` [width, height] cells is normalized by L2-Hys. Cells that
     do not fit whole at the right and the bottom are left out. Values are fractions of the range, so every dtype gives
-    the same vector, within 1e-5 of scikit-image's. Components are named
+    the same vector: within 1e-5 of scikit-image's for integers; where channels tie, rounding decides in float32. Components are named
     ``block_y.block_x.cell_y.cell_x.orientation`` and stand in this order. Boxes play no part.
 
     Source: Dalal and Triggs 2005; scikit-image ``feature.hog``.
@@ -91,16 +91,18 @@ class Hog(Feature):
 
 def _gradients(pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Give x, y and magnitude of the steepest channel's gradients; 0 at the border. Integers stay exact."""
-    first, *others = [_differences(np.asarray(channel, dtype=np.float32)) for channel in cv2.split(pixels)]
+    exact = np.float64 if pixels.dtype == np.uint16 else np.float32  # holds the squares, so equal ones stay equal
+    first, *others = [_differences(np.asarray(channel, dtype=exact)) for channel in cv2.split(pixels)]
     for other in others:
         steeper = cv2.compare(other[2], first[2], cv2.CMP_GT)
         for source, target in zip(other, first, strict=True):
             cv2.copyTo(source, steeper, target)
     x, y, square = first
-    return x, y, np.sqrt(square) * np.float32(1 / value_range(pixels.dtype))
+    magnitude = np.sqrt(square) * (1 / value_range(pixels.dtype))
+    return x.astype(np.float32), y.astype(np.float32), magnitude.astype(np.float32)
 
 
-def _differences(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def _differences(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Give x, y and the squared magnitude of one channel's central differences."""
     x, y = np.zeros_like(values), np.zeros_like(values)
     np.subtract(values[:, 2:], values[:, :-2], out=x[:, 1:-1])

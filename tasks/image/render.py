@@ -340,8 +340,8 @@ def look_up(pixels: Pixels, curves: Sequence[HasDtype]) -> Pixels:
 
 @lru_cache(maxsize=64)
 def _table(curves: tuple[HasDtype, ...], dtype: str, channels: int) -> Pixels:
-    levels = int(value_range(np.dtype(dtype))) + 1
-    values = np.repeat(np.linspace(0.0, 1.0, levels)[:, None, None], channels, axis=2)
+    scale = value_range(np.dtype(dtype))
+    values = np.repeat((np.arange(scale + 1) / scale)[:, None, None], channels, axis=2)
     table = np.ascontiguousarray(_through(values, curves, dtype))
     table.setflags(write=False)
     return table

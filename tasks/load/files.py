@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, ClassVar, Final
 
 from tasks.errors import ImagemillError, Rejected, RequestError
-from tasks.load.listing import escape, unescape
+from tasks.load.listing import escape, legible, unescape
 from tasks.load.verdicts import TOO_MANY_BYTES
 
 MISSING: Final = "missing"
@@ -123,7 +123,7 @@ class Files(ABC):
 @contextmanager
 def refusing(place: str, hush: tuple[str, ...] = ()) -> Iterator[None]:
     """Say what a user can do about a source that cannot be opened."""
-    place = escape(without_credentials(place))
+    place = legible(without_credentials(place))
     try:
         yield
     except ImagemillError:

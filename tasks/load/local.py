@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from tasks.errors import Rejected, RequestError
 from tasks.load.files import MISSING, UNREADABLE, Files, Found, refusing, sized, stat_local, too_large, unknown
-from tasks.load.listing import escape
+from tasks.load.listing import escape, legible
 
 
 class LocalFiles(Files):
@@ -68,7 +68,7 @@ class LocalFiles(Files):
         try:
             return os.scandir(self._prefix + name)
         except PermissionError as error:
-            place = escape(self._prefix + name)
+            place = legible(self._prefix + name)
             raise RequestError(
                 f"{place}: the folder may not be listed, so its images would be missing; make it readable, "
                 "or give it a name that begins with a dot"
@@ -118,7 +118,7 @@ class LocalFiles(Files):
                 if next(entries, None) is not None:
                     return
         raise OSError(
-            errno.EIO, f"{escape(self.root)}: the source's folder is gone or empty; is it mounted?"
+            errno.EIO, f"{legible(self.root)}: the source's folder is gone or empty; is it mounted?"
         ) from error
 
     def inside(self, place: str) -> str | None:

@@ -151,9 +151,7 @@ def open_source(spec: SourceSpec) -> Source:
     path = spec.path if remote else os.path.abspath(_local(spec.path))  # noqa: PTH100 - resolve() follows links
     format = _format(spec, path, remote)
     if spec.annotations is not None and format != "coco":
-        raise RequestError(
-            f"{without_credentials(path)}: annotations belong to format: coco, and this is read as {format}"
-        )
+        raise RequestError(f"{without_credentials(path)}: annotations belong to format: coco, and this is {format}")
     if format in _TABLES:
         return _open_manifest(spec, format, path, remote)
     folder, pattern = _split(path) if format == "glob" else (path, None)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.errors import ImagemillError
+from tasks.load.files import without_credentials
 from tasks.run.make import NOT_MADE
 from tasks.run.platform import platform_class
 from tasks.run.run import Run
@@ -56,11 +57,14 @@ def version_of(run: Run, files: Iterable[Sealed | Mapping[str, Any]], run_id: st
         "run_id": run_id,
         "name": spec.name,
         "pipeline": spec.frozen,
+        "folder": run.job.folder,
         "source": run.listing.source.root,
+        "source_path": without_credentials(run.job.source.path),
         "outputs": [output.name for output in run.stage.graph.outputs],
         "classes": list(contents.classes),
         "categories": list(contents.categories),
         "boxes": contents.boxes,
+        "columns": contents.columns.serialize().to_pybytes().hex(),
         "fingerprints": run.stage.fingerprints,
         "platform": platform_class(),
         "counts": asdict(_accounts(run, entries)),

@@ -18,7 +18,7 @@ from tasks.image.render import Base
 from tasks.image.sample import Done, Sample
 from tasks.image.targets import Targets, place
 from tasks.load.codecs import decode, decode_frames, encode_jpeg, encode_png, read_header
-from tasks.operation import KeyedDraws, canonical_json
+from tasks.operation import Draws, KeyedDraws, canonical_json
 from tasks.pipeline.graph import Output
 from tasks.run.course import Course
 from tasks.run.job import Job, Stage
@@ -85,10 +85,10 @@ def reject_unread(unit: Unit, job: Job, reason: str, message: str) -> Receipt:
 class Made:
     """The rows of a unit as they are gathered: columns of each output, and a row of measures a frame."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, draws: Draws | None = None) -> None:
         self.job = job
         self.plan: Stage = job.stage
-        self.draws = KeyedDraws(self.plan.graph.spec.seed, self.plan.graph.settles)
+        self.draws = draws or KeyedDraws(self.plan.graph.spec.seed, self.plan.graph.settles)
         self.rows: dict[str, list[dict[str, Any]]] = {output.name: [] for output in self.plan.graph.outputs}
         self.measures: list[dict[str, Any]] = []
         self.rejected = 0
@@ -227,12 +227,13 @@ class Made:
             row["image"] = _encoded(output, name, pixels)
         return row
 
+    def table(self, output: str) -> pa.Table:
+        """Give an output's rows, each with its source's key."""
+        return _table(self.rows[output], self.plan.schemas[output].insert(0, pa.field("key", pa.binary(32))))
+
     def stage(self, unit: Unit, seconds: float) -> Receipt:
         """Write the unit's one file: the rows of each output, the measures, the receipt."""
-        tables = {}
-        for name, rows in self.rows.items():
-            schema = self.plan.schemas[name].insert(0, pa.field("key", pa.binary(32)))
-            tables[f"rows.{name}"] = _table(rows, schema)
+        tables = {f"rows.{name}": self.table(name) for name in self.rows}
         schema = self.plan.measures.append(pa.field("mask", pa.int64()))
         tables["measures"] = pa.Table.from_pylist(self.measures, schema)
         receipt = {"unit": unit.name, "fingerprints": self.plan.fingerprints, "outputs": list(self.rows)}

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.errors import Rejected
+from tasks.image.render import value_range
 from tasks.image.sample import Curve, Pixels, Sample
-from tasks.image.values import fractions
 from tasks.operation import Pointwise, Range
 
 
@@ -101,7 +101,7 @@ class Normalize(Pointwise):
         return given.mean, given.std
 
     def _measure(self, pixels: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        values = fractions(pixels).reshape(-1, pixels.shape[2]).astype(np.float64)
+        values = pixels.reshape(-1, pixels.shape[2]) / np.float64(value_range(pixels.dtype))
         if self.per == "image":
             values = values.reshape(-1, 1)
         if self.method == "minmax":

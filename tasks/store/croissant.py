@@ -142,6 +142,8 @@ def _field(field_id: str, field: pa.Field, files: str) -> dict[str, Any]:
     source: dict[str, Any] = {"fileSet": {"@id": files}, "extract": {"column": field.name}}
     made: dict[str, Any] = {"@type": "cr:Field", "@id": field_id, "name": field.name}
     kind = field.type
+    if field.name == "label":
+        made["description"] = "A number of the record set classes."
     if field.name == "image":
         return {**made, "dataType": "sc:ImageObject", "source": {**source, "transform": {"jsonPath": "bytes"}}}
     if pa.types.is_struct(kind):

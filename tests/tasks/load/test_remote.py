@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,37 @@ def test_an_s3_source_that_is_not_there_is_a_wrong_request(s3: Any, bucket: str)
     assert "secret@" not in str(caught.value)
 
 
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """An endpoint of S3 that refuses everything, for the reason that the object's name says."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        code = self.path.rpartition("/")[2]
+        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_refused_object_is_rejected_and_refused_credentials_are_an_error(tmp_path: Path) -> None:
+    codes = ("AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+    (tmp_path / "m.csv").write_text("uri\n" + "".join(f"s3://bucket/{code}\n" for code in codes))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        options = {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "key": "me", "secret": "hush-hush"}
+        source = opened(str(tmp_path / "m.csv"), storage_options=options)
+        with pytest.raises(Rejected) as caught:
+            source.read("s3://bucket/AccessDenied")
+        assert caught.value.reason == "unreadable"
+        for code in codes[1:]:
+            with pytest.raises(PermissionError):
+                source.read(f"s3://bucket/{code}")
+        server.shutdown()
+
+
 # -- memory, file and http --
 
 
@@ -203,6 +235,18 @@ def test_a_memory_file_system_is_listed_and_read(memory: Any) -> None:
     assert "set/a b.jpg" in rows(opened("memory://"))
     with pytest.raises(Rejected, match="gone: there is no such object"):
         source.read("gone")
+
+
+def test_an_archive_behind_a_url_is_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("cat/a b.jpg", b"picture")
+        archive.writestr("b.jpg", b"")
+    source = opened(f"zip://::file://{tmp_path}/set.zip")
+    assert {uri: (row["size"], row["label"]) for uri, row in rows(source).items()} == {
+        "cat/a b.jpg": (7, "cat"),
+        "b.jpg": (0, None),
+    }
+    assert source.read("cat/a b.jpg") == b"picture" and source.read("b.jpg") == b""
 
 
 def test_a_file_url_is_a_local_path(tmp_path: Path) -> None:
@@ -251,6 +295,6 @@ def test_credentials_of_a_url_are_used_and_never_shown(web: str, tmp_path: Path)
     with pytest.raises(OSError, match="403") as caught:
         refused.read("a.jpg")
     assert "hush" not in str(caught.value)
-    with pytest.raises(ImagemillError, match="cannot be opened") as unopened:
+    with pytest.raises(RequestError, match="there is nothing here") as unopened:  # so fsspec reads a 403
         opened(f"{web}/m.csv?token=hush-hush")
     assert "hush" not in str(unopened.value)

@@ -211,6 +211,12 @@ def test_a_file_beyond_the_limit_is_rejected_before_it_is_read(tmp_path: Path) -
     assert (caught.value.measure, caught.value.limit) == (5, 4)
 
 
+def test_a_file_that_is_longer_than_it_says_is_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "grows").symlink_to("/proc/self/environ")
+    assert opened(tmp_path).read("grows") == Path("/proc/self/environ").read_bytes()
+    assert reason(opened(tmp_path, limits={"bytes": 3}).read, "grows") == "too_many_bytes"
+
+
 @pytest.fixture
 def as_nobody() -> Iterator[Path]:
     """A folder of a user to whom permissions apply: root reads everything."""

@@ -1,0 +1,242 @@
+"""The Prefect flow: discover, make, decide, make again, seal, commit, report. One Prefect task a stage."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from contextvars import ContextVar
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from typing import Any, TypeVar
+
+from distributed import Client
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import get_run_context
+from prefect.runtime import flow_run
+
+from flows.cluster import connect, dashboard
+from flows.drive import drive
+from flows.monitor import Monitor
+from flows.request import Request, Result, result_of
+from tasks.errors import ImagemillError, RequestError
+from tasks.pipeline.graph import Graph
+from tasks.report.page import write_report
+from tasks.run.commit import is_news, version_of
+from tasks.run.make import Receipt, Unit, make, reject_unread
+from tasks.run.platform import platform_class
+from tasks.run.run import Run
+from tasks.run.seal import Sealed, Shard, seal
+from tasks.store.card import write_card
+from tasks.store.local import Store
+
+T = TypeVar("T")
+
+SECONDS_A_SOURCE = 60.0  # a source that takes longer is taken for one that never ends
+LEAST_SECONDS = 120.0
+
+_monitor: ContextVar[Monitor | None] = ContextVar("monitor", default=None)
+
+
+def start_flow(request: Request, *, quiet: bool, started: float) -> Result:
+    """Run the flow here, and give the result or raise what went wrong."""
+    monitor = Monitor(request.pipeline, quiet=quiet, started=started)
+    token = _monitor.set(monitor)
+    try:
+        state = prepare(request, return_state=True)
+        result = state.result(raise_on_failure=False)
+    finally:
+        _monitor.reset(token)
+        monitor.close()
+    if isinstance(result, Result):
+        return result
+    if isinstance(result, BaseException):
+        raise result
+    raise ImagemillError(f"the flow run ended as {state.name}: {state.message}")
+
+
+def _run_name() -> str:
+    parameters = flow_run.parameters or {}
+    request = parameters.get("request")
+    pipeline = request["pipeline"] if isinstance(request, dict) else getattr(request, "pipeline", "prepare")
+    return f"{pipeline}-{datetime.now():%Y-%m-%d-%H%M%S}"
+
+
+@flow(name="prepare", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
+def prepare(request: Request) -> Result:
+    """Turn a pipeline's source into a dataset."""
+    monitor = _monitor.get() or Monitor(request.pipeline, quiet=True, started=time.monotonic())
+    graph = request.graph()
+    store = request.store_of(graph.spec)
+    with store.locked(), ExitStack() as stack:
+        return Preparation(request, graph, store, monitor, stack).run_through()
+
+
+class Preparation:
+    """One flow run's stages over one ``Run``; the cluster starts when there is something to do."""
+
+    run: Run
+
+    def __init__(self, request: Request, graph: Graph, store: Store, monitor: Monitor, stack: ExitStack) -> None:
+        self.request = request
+        self.graph = graph
+        self.store = store
+        self.monitor = monitor
+        self.stack = stack
+        self.client: Client | None = None
+        self.made = 0
+        self.files: list[Sealed | dict[str, Any]] = []
+        self.seconds: dict[str, float] = {}
+
+    def run_through(self) -> Result:
+        """Take the run through all stages, in order."""
+        self._stage("discover", self.discover)
+        start = time.monotonic()
+        self._stage("make", partial(self.make, "make", self.run.missing))
+        self._stage("decide", self.run.decide)
+        self._stage("make again", partial(self.make, "make again", self.run.missing_again))
+        self._stage("seal", self.seal)
+        working = time.monotonic() - start
+        version, changed = self._stage("commit", self.commit)
+        self._stage("report", partial(self.report, version, changed))
+        rate = self.run.listing.sources / working if self.made else 0.0
+        result = result_of(
+            self.store,
+            version,
+            changed=changed,
+            made=self.made,
+            seconds=time.monotonic() - self.monitor.started,
+            rate=rate,
+            run_id=_run_id(),
+            dashboard=dashboard(self.client) if self.client else None,
+            run_page=self.monitor.run_page,
+            stages={name: round(seconds, 3) for name, seconds in self.seconds.items()},
+        )
+        self.monitor.summary(result.as_json())
+        return result
+
+    def _stage(self, name: str, work: Callable[[], T]) -> T:
+        """Run one stage as a Prefect task, called directly: it stays in this process."""
+        start = time.monotonic()
+
+        def stage() -> T:
+            return work()
+
+        made = task(stage, name=name, task_run_name=name, persist_result=False, cache_policy=NO_CACHE)()
+        self.seconds[name] = time.monotonic() - start
+        return made
+
+    def discover(self) -> None:
+        """List the source, put the run on top of the newest version, take up what a killed run left."""
+        source = self.request.source_of(self.graph.spec)
+        self.run = Run.start(self.graph, source, self.store, self.request.limit, self.request.fresh)
+        self.stack.callback(self.run.listing.close)
+        if not self.request.allow_shrink:
+            self.run.refuse_shrunk()
+        self.run.resume()
+        self.monitor.discovered(self.run.listing.sources, str(self.store.root))
+
+    @property
+    def threads(self) -> int:
+        """How many units can run at a time."""
+        if self.client is not None:
+            return max(1, sum(self.client.nthreads().values()))
+        return self.request.workers or self.graph.spec.cluster.workers or os.cpu_count() or 1
+
+    def connected(self) -> Client:
+        """Give the cluster, started at the first call; its workers must all be of one platform class."""
+        if self.client is None:
+            cluster = self.graph.spec.cluster
+            asked = self.request
+            self.client = self.stack.enter_context(
+                connect(
+                    workers=None if asked.scheduler else asked.workers or cluster.workers,
+                    address=asked.scheduler or cluster.address,
+                    class_name=None if asked.scheduler else cluster.class_,
+                    arguments=None if asked.scheduler else cluster.arguments,
+                )
+            )
+            if not cluster.mixed:
+                _refuse_mixed(self.client)
+            self.monitor.connected(dashboard(self.client))
+        return self.client
+
+    def make(self, stage: str, missing: Callable[[int], Iterator[Unit]]) -> None:
+        """Make the units that are missing, in the cluster; nothing starts where none is."""
+        units = missing(self.threads)
+        first = next(units, None)
+        if first is None:
+            return
+        job = self.run.job
+        outcomes = drive(
+            self.connected(),
+            partial(make, job=job),
+            chain([first], units),
+            name=lambda unit: f"make-{unit.name}",
+            halves=Unit.halves,
+            poisoned=lambda unit, reason, message: reject_unread(unit, job, reason, message),
+            timeout=lambda unit: max(LEAST_SECONDS, SECONDS_A_SOURCE * unit.sources.num_rows),
+        )
+        with self.monitor.stage(stage, self.run.listing.sources) as progress:
+            for outcome in outcomes:
+                receipt: Receipt = outcome.result
+                self.run.absorb([receipt.path])
+                self.made += receipt.sources
+                progress.advance(outcome, images=receipt.sources, rejected=receipt.rejected, rows=receipt.rows)
+        if stage == "make again":
+            self.run.decide()
+
+    def seal(self) -> None:
+        """Write the shards whose input has changed; the others stay, unopened."""
+        stale: list[Shard] = []
+        for shard in self.run.shards():
+            entry = self.run.lies_there(shard)
+            if entry is None:
+                stale.append(shard)
+            else:
+                self.files.append(entry)
+        if not stale:
+            return
+        outcomes = drive(self.connected(), partial(seal, job=self.run.job), stale, name=lambda s: f"seal-{s.output}-{s.name}")
+        with self.monitor.stage("seal", sum(shard.promised.num_rows for shard in stale)) as progress:
+            for outcome in outcomes:
+                self.files.append(outcome.result)
+                progress.advance(outcome, images=outcome.item.promised.num_rows, rejected=0, rows=outcome.result.rows)
+
+    def commit(self) -> tuple[dict[str, Any], bool]:
+        """Check the sum and create the version; where nothing is new, only remember what was read."""
+        version = version_of(self.run, self.files, _run_id())
+        before = self.store.latest()
+        if not is_news(version, before) and before is not None:
+            self.run.remember()
+            return before, False
+        self.store.commit(version)
+        self.store.show(version)
+        self.store.clear_staging()
+        return version, True
+
+    def report(self, version: dict[str, Any], changed: bool) -> None:
+        """Write what is made from the version: the card and the report."""
+        if changed or not (self.store.root / "report.html").exists():
+            write_card(self.store, version)
+            write_report(self.store.root)
+
+
+def _refuse_mixed(client: Client) -> None:
+    classes = client.run(platform_class)
+    if len({repr(one) for one in classes.values()}) > 1:
+        raise RequestError(
+            f"the workers are of {len({repr(one) for one in classes.values()})} platform classes "
+            f"({', '.join(sorted(classes))}): they would not make the same bytes; use machines of one kind with the "
+            "same packages, or say `cluster: {mixed: true}`"
+        )
+
+
+def _run_id() -> str:
+    context = get_run_context()
+    found = getattr(context, "flow_run", None) or getattr(context, "task_run", None)
+    identity = getattr(found, "flow_run_id", None) or getattr(found, "id", "")
+    return str(identity)

@@ -1,0 +1,134 @@
+"""The charts: Vega-Lite specifications drawn to SVG when the page is made, in the page's own colours."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.report.statistics import Measure, Point
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+MOST_BARS = 40
+SPLIT_COLORS = [f"var(--c{i})" for i in range(1, 7)]
+CONFIG: Mapping[str, Any] = {
+    "aria": False,  # the drawing has one label of its own
+    "background": None,
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+        "gridColor": "var(--line)",
+        "gridOpacity": 0.6,
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--muted)",
+        "titleFontWeight": "normal",
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+    },
+    "legend": {"labelColor": "var(--fg)", "titleColor": "var(--muted)", "orient": "top", "title": None, "symbolType": "square"},
+    "text": {"color": "var(--fg)", "fontSize": 11},
+}
+FORMAT = ",d"
+
+Spec = dict[str, Any]
+
+
+def svg(spec: Spec, label: str) -> str:
+    """Draw a specification; ``label`` says it to those who do not see it.
+
+    vl-convert (100 MB) is imported only here, and reaches no network.
+    """
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg({"$schema": SCHEMA, "config": CONFIG, **spec}, allowed_base_urls=[])
+    return re.sub("^<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', drawn, count=1)
+
+
+def stacked(counts: Mapping[str, Mapping[str, int]], splits: Sequence[str], what: str) -> Spec:
+    """Draw bars by name, each divided by split, with the sum at its end; the longest first, at most 40."""
+    shown = sorted(counts, key=lambda name: (-sum(counts[name].values()), name))[:MOST_BARS]
+    values = [
+        {"name": name, "split": split, "n": counts[name].get(split, 0), "order": splits.index(split)}
+        for name in shown
+        for split in splits
+    ]
+    sums = [{"name": name, "n": sum(counts[name].values())} for name in shown]
+    y = {"field": "name", "type": "nominal", "sort": shown, "title": None, "axis": {"labelLimit": 220, "ticks": False, "domain": False}}
+    x = {"type": "quantitative", "title": what, "axis": {"format": FORMAT, "tickCount": 5, "tickMinStep": 1}}
+    colors = {"domain": list(splits), "range": [SPLIT_COLORS[i % len(SPLIT_COLORS)] for i in range(len(splits))]}
+    bars = {
+        "data": {"values": values},
+        "mark": {"type": "bar", "cornerRadius": 1},
+        "encoding": {
+            "x": {**x, "field": "n", "stack": "zero"},
+            "color": {"field": "split", "type": "nominal", "scale": colors, "sort": list(splits)},
+            "order": {"field": "order", "type": "quantitative"},
+        },
+    }
+    ends = {
+        "data": {"values": sums},
+        "mark": {"type": "text", "align": "left", "dx": 5},
+        "encoding": {"x": {**x, "field": "n"}, "text": {"field": "n", "type": "quantitative", "format": FORMAT}},
+    }
+    return {"width": 480, "height": {"step": 22}, "encoding": {"y": y}, "layer": [bars, ends]}
+
+
+def histogram(measure: Measure) -> Spec:
+    """Draw a measure's distribution; what lies beyond the threshold in another colour, and the threshold as a line."""
+    threshold = measure.threshold
+    values = [{"from": a, "to": b, "n": n, "bad": _is_beyond(measure, a, b)} for a, b, n in measure.bars()]
+    x = {"type": "quantitative", "title": None, "axis": {"grid": False, "tickCount": 6}, "scale": {"nice": False, "zero": False}}
+    bars = {
+        "data": {"values": values},
+        "mark": {"type": "bar", "binSpacing": 1},
+        "encoding": {
+            "x": {**x, "field": "from", "bin": "binned"},
+            "x2": {"field": "to"},
+            "y": {"field": "n", "type": "quantitative", "title": "images", "axis": {"format": FORMAT, "tickCount": 4, "tickMinStep": 1}},
+            "color": {"field": "bad", "type": "nominal", "legend": None, "scale": {"domain": [False, True], "range": ["var(--kept)", "var(--lost)"]}},
+        },
+    }
+    layers: list[Spec] = [bars]
+    if threshold is not None and measure.low <= threshold.limit <= measure.high:
+        line = {"data": {"values": [{"x": threshold.limit}]}, "encoding": {"x": {**x, "field": "x"}}}
+        layers.append({**line, "mark": {"type": "rule", "color": "var(--fg)", "strokeDash": [4, 3], "strokeWidth": 1.5}})
+    return {"width": 290, "height": 130, "layer": layers}
+
+
+def _is_beyond(measure: Measure, low: float, high: float) -> bool:
+    """Whether most of a bar lies on the bad side of the threshold."""
+    if measure.threshold is None:
+        return False
+    middle = (low + high) / 2
+    return middle < measure.threshold.limit if measure.threshold.side == "below" else middle > measure.threshold.limit
+
+
+def scatter(points: Sequence[Point]) -> Spec:
+    """Draw source sizes: a point a size, larger for more images; axes are logarithmic where sizes span much."""
+    values = [{"w": p.width, "h": p.height, "fate": "kept" if p.kept else "rejected", "n": p.images} for p in points]
+    axes = {name: _size_axis([getattr(p, name) for p in points], f"{name} in px") for name in ("width", "height")}
+    return {
+        "width": 480,
+        "height": 320,
+        "data": {"values": values},
+        "mark": {"type": "point", "filled": True, "opacity": 0.55},
+        "encoding": {
+            "x": {"field": "w", **axes["width"]},
+            "y": {"field": "h", **axes["height"]},
+            "color": {"field": "fate", "type": "nominal", "scale": {"domain": ["kept", "rejected"], "range": ["var(--kept)", "var(--lost)"]}},
+            "shape": {"field": "fate", "type": "nominal", "scale": {"domain": ["kept", "rejected"], "range": ["circle", "cross"]}},
+            "size": {"field": "n", "type": "quantitative", "legend": None, "scale": {"type": "sqrt", "range": [28, 320], "domainMin": 1}},
+        },
+    }
+
+
+def _size_axis(sides: Sequence[int], title: str) -> Spec:
+    low, high = min(sides), max(sides)
+    scale: Spec = {"type": "log", "nice": False} if high > 8 * low else {"zero": False, "nice": False}
+    pad = 1.08 if "type" in scale else 1.0
+    margin = max(1.0, (high - low) * 0.05) if "type" not in scale else 0.0
+    domain = [low / pad - margin, high * pad + margin]
+    return {"type": "quantitative", "title": title, "scale": {**scale, "domain": domain}, "axis": {"format": FORMAT, "tickCount": 6}}
