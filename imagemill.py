@@ -35,7 +35,7 @@ from tasks.operation import (  # noqa: E402
     Range,
 )
 from tasks.store.dataset import Dataset as PreparedDataset  # noqa: E402
-from tasks.store.dataset import open_dataset as open  # noqa: E402, A001 - `imagemill.open` is what users expect
+from tasks.store.dataset import open_dataset as open  # noqa: E402 - `imagemill.open` is what users expect
 
 __all__ = [
     "Check",

@@ -49,7 +49,7 @@ def _color() -> bool | None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="imagemill")
 def main() -> None:
-    """Turn a large image collection into training-ready Parquet shards.
+    r"""Turn a large image collection into training-ready Parquet shards.
 
     One YAML file says what, Prefect says when, Dask says where.
 
@@ -78,7 +78,7 @@ def main() -> None:
 @json_option
 @told
 def run(pipeline: str, as_json: bool, quiet: bool, **asked: Any) -> None:
-    """Run PIPELINE: make its dataset, or bring it up to date.
+    r"""Run PIPELINE: make its dataset, or bring it up to date.
 
     \b
     Examples:
@@ -103,7 +103,7 @@ def run(pipeline: str, as_json: bool, quiet: bool, **asked: Any) -> None:
 @json_option
 @told
 def validate(pipelines: tuple[str, ...], file: str, as_json: bool) -> None:
-    """Check the whole file, and the graphs of PIPELINES (all of them where none is named). Nothing is started.
+    r"""Check the whole file, and the graphs of PIPELINES (all of them where none is named). Nothing is started.
 
     \b
     Examples:
@@ -135,7 +135,7 @@ def validate(pipelines: tuple[str, ...], file: str, as_json: bool) -> None:
 @json_option
 @told
 def plan(pipeline: str, form: str, as_json: bool, **asked: Any) -> None:
-    """Show the steps of PIPELINE as a graph, its fused groups, and what a run would make. Nothing is started.
+    r"""Show the steps of PIPELINE as a graph, its fused groups, and what a run would make. Nothing is started.
 
     \b
     Examples:
@@ -159,7 +159,7 @@ def plan(pipeline: str, form: str, as_json: bool, **asked: Any) -> None:
 @json_option
 @told
 def operations(name: str | None, as_json: bool) -> None:
-    """List the operations, or show one: its parameters, defaults, source and an example.
+    r"""List the operations, or show one: its parameters, defaults, source and an example.
 
     \b
     Examples:
@@ -184,7 +184,7 @@ def operations(name: str | None, as_json: bool) -> None:
 @main.command()
 @told
 def schema() -> None:
-    """Print the JSON Schema of the pipeline file, for editors that complete from it.
+    r"""Print the JSON Schema of the pipeline file, for editors that complete from it.
 
     \b
     Example:
@@ -202,14 +202,15 @@ def schema() -> None:
 @json_option
 @told
 def trace(dataset: str, row: str, as_json: bool) -> None:
-    """Show the way from a source to its rows in DATASET, or to its rejection. ROW is a row's id or a source's URI.
+    r"""Show the way from a source to its rows in DATASET, or to its rejection. ROW is a row's id or a source's URI.
 
     \b
     Examples:
       imagemill trace results/quickstart photos/cat.jpg
       imagemill trace results/quickstart 7fe44fb1ff1568712589.augmented:1
     """
-    from tasks.run.trace import drawn, trace as traced
+    from tasks.run.trace import drawn
+    from tasks.run.trace import trace as traced
 
     found = traced(dataset, row)
     click.echo(json.dumps(found) if as_json else drawn(found))
@@ -221,7 +222,7 @@ def trace(dataset: str, row: str, as_json: bool) -> None:
 @json_option
 @told
 def replay(dataset: str, row: str, as_json: bool) -> None:
-    """Make ROW of DATASET again from its source, and compare bytes. ROW may be OUTPUT:ID.
+    r"""Make ROW of DATASET again from its source, and compare bytes. ROW may be OUTPUT:ID.
 
     \b
     Example:
@@ -241,7 +242,7 @@ def replay(dataset: str, row: str, as_json: bool) -> None:
 @json_option
 @told
 def verify(dataset: str, everything: bool, sample: int, as_json: bool) -> None:
-    """Check DATASET: every checksum, the sum of its sources, that images decode, and replay rows to the same bytes.
+    r"""Check DATASET: every checksum, the sum of its sources, that images decode, and replay rows to the same bytes.
 
     \b
     Examples:
@@ -268,7 +269,7 @@ def verify(dataset: str, everything: bool, sample: int, as_json: bool) -> None:
 @json_option
 @told
 def report(dataset: str, as_json: bool) -> None:
-    """Write report.html of DATASET again, from the dataset alone.
+    r"""Write report.html of DATASET again, from the dataset alone.
 
     \b
     Example:
@@ -280,3 +281,7 @@ def report(dataset: str, as_json: bool) -> None:
     open_dataset(dataset)
     path = write_report(Path(dataset))
     click.echo(json.dumps({"report": str(path)}) if as_json else str(path))
+
+
+if __name__ == "__main__":
+    main()

@@ -62,7 +62,7 @@ def _run_name() -> str:
     parameters = flow_run.parameters or {}
     request = parameters.get("request")
     pipeline = request["pipeline"] if isinstance(request, dict) else getattr(request, "pipeline", "prepare")
-    return f"{pipeline}-{datetime.now():%Y-%m-%d-%H%M%S}"
+    return f"{pipeline}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
 
 
 @flow(name="prepare", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
@@ -200,7 +200,9 @@ class Preparation:
                 self.files.append(entry)
         if not stale:
             return
-        outcomes = drive(self.connected(), partial(seal, job=self.run.job), stale, name=lambda s: f"seal-{s.output}-{s.name}")
+        outcomes = drive(
+            self.connected(), partial(seal, job=self.run.job), stale, name=lambda s: f"seal-{s.output}-{s.name}"
+        )
         with self.monitor.stage("seal", sum(shard.promised.num_rows for shard in stale)) as progress:
             for outcome in outcomes:
                 self.files.append(outcome.result)

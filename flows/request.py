@@ -50,7 +50,7 @@ class Request(BaseModel):
         """Give the source to read: the pipeline's, or the one that is asked for instead."""
         if self.source is None:
             return spec.source
-        path = self.source if "://" in self.source else os.path.abspath(os.path.expanduser(self.source))
+        path = self.source if "://" in self.source else str(Path.cwd() / Path(self.source).expanduser())
         return spec.source.model_copy(update={"path": path})
 
     def store_of(self, spec: PipelineSpec) -> Store:
@@ -59,8 +59,10 @@ class Request(BaseModel):
         if self.output is None and self.limit is not None:
             output = f"{output}-limit{self.limit}"
         if "://" in output:
-            raise RequestError(f"{output}: datasets are written to file systems; object stores are read, not yet written")
-        return Store(Path(os.path.abspath(os.path.expanduser(output))))
+            raise RequestError(
+                f"{output}: datasets are written to file systems; object stores are read, not yet written"
+            )
+        return Store(Path.cwd() / Path(output).expanduser())
 
 
 def _seeded(spec: PipelineSpec, seed: int) -> PipelineSpec:

@@ -46,6 +46,23 @@ def _square(value: Any) -> Any:
     return [value, value] if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def within(low: float, high: float) -> BeforeValidator:
+    """Take a number, which is then fixed, or ``[low, high]`` to draw from, within bounds.
+
+    To be used as ``Annotated[Range, within(0, 1)]``.
+    """
+
+    def bounded(value: Any) -> Any:
+        ends = [value, value] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+        if isinstance(ends, (list, tuple)) and all(isinstance(end, (int, float)) for end in ends):
+            if not all(low <= end <= high for end in ends):
+                raise ValueError(f"expected a number in {low:g}..{high:g}, or a range [low, high] in it, got {value}")
+        return ends
+
+    number = Annotated[float, Field(ge=low, le=high)]
+    return BeforeValidator(bounded, json_schema_input_type=number | tuple[number, number])  # type: ignore[operator]
+
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1, le=65_535)]
@@ -62,7 +79,9 @@ class Operation(BaseModel, ABC):
     takes: ClassVar[tuple[str, ...]] = DTYPES
     example: ClassVar[Mapping[str, Any]] = {}
     kind: ClassVar[str] = "operation"
-    shorthand: ClassVar[str | None] = None  # the field that a value which is no mapping stands for: `min_size: [64, 64]`
+    shorthand: ClassVar[str | None] = (
+        None  # the field that a value which is no mapping stands for: `min_size: [64, 64]`
+    )
 
     @classmethod
     def name(cls) -> str:
@@ -170,6 +189,24 @@ class Random(Operation):
         """Draw the parameters for one sample. They go to the row's lineage as they are: plain JSON values."""
 
 
+class Ranged(Random):
+    """Draws from ``p`` and from its own ranges alone: with a ``p`` of 1 and fixed numbers nothing is random.
+
+    What an operation measures on the pixels instead, ``draw`` gives too: it is recorded like what is drawn.
+    """
+
+    def _ranges(self) -> dict[str, Range]:
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if isinstance(value, Range)}
+
+    @property
+    def is_random(self) -> bool:
+        return self.p < 1 or any(low < high for low, high in self._ranges().values())
+
+    def draw(self, rng: Generator, sample: Sample) -> Params:
+        return {name: float(rng.uniform(low, high)) for name, (low, high) in self._ranges().items()}
+
+
 class Applied(Operation):
     """An operation that takes a sample to a sample: everything but checks, features and dataset steps."""
 
@@ -204,9 +241,11 @@ class Geometric(Applied):
         )
 
     def apply(self, sample: Sample, **params: Any) -> Sample:
+        """Give the sample with this operation done; see ``Applied.apply``."""
         return sample.moved(self.move(sample.size, **params))
 
     def fixed_size(self, size: Size | None) -> Size | None:
+        """Give the size of the result where it is known before any image is seen."""
         return self.canvas(size) if size is not None else None
 
 
@@ -214,6 +253,7 @@ class RandomGeometric(Random, Geometric):
     """Moves pixels by a drawn matrix."""
 
     def fixed_size(self, size: Size | None) -> Size | None:
+        """Give the size of the result where it is known before any image is seen."""
         return size
 
 
@@ -232,6 +272,7 @@ class Pointwise(Applied):
         """Give the new values for values (... x channels) as fractions of the range: 0 to 1 for integer dtypes."""
 
     def apply(self, sample: Sample, **params: Any) -> Sample:
+        """Give the sample with this operation done; see ``Applied.apply``."""
         return sample.curved(Curve(self, tuple(sorted(params.items())), self.gives(sample.dtype)))
 
 
@@ -249,6 +290,7 @@ class Filter(Applied):
         """Give the new pixels (H x W x C) of the same height and width; never writes to ``pixels``."""
 
     def apply(self, sample: Sample, **params: Any) -> Sample:
+        """Give the sample with this operation done; see ``Applied.apply``."""
         return sample.repainted(self.filter(sample.picture(), **params))
 
 
@@ -305,6 +347,7 @@ class KeyedDraws(Draws):
         self.settles = settles
 
     def params(self, operation: Random, sample: Sample, path: str) -> Params | None:
+        """Give the parameters for the step at ``path``; see ``Draws.params``."""
         rng = generator(self.seed, sample.content, sample.frame, sample.tile, sample.copy, path)
         if operation.p < 1.0 and rng.random() >= operation.p:
             return None
@@ -319,6 +362,7 @@ class RecordedDraws(Draws):
         self.settles = settles
 
     def params(self, operation: Random, sample: Sample, path: str) -> Params | None:
+        """Give the parameters for the step at ``path``; see ``Draws.params``."""
         return self.recorded.get(path)
 
 
@@ -361,6 +405,7 @@ class Check(Operation):
         """Say why an image with these measures is rejected, or nothing."""
 
     def canonical(self) -> dict[str, Any]:
+        """What decides this operation's measures: all but the thresholds."""
         whole = super().canonical()
         kept = {name: value for name, value in whole["parameters"].items() if name not in self.thresholds}
         return {**whole, "parameters": kept}
@@ -442,8 +487,12 @@ def registry() -> dict[str, type[Operation]]:
     for point in importlib.metadata.entry_points(group="imagemill.operations"):
         value = point.load()
         if not _is_operation(value):
-            raise ImagemillError(f"entry point {point.name} = {point.value}: not an imagemill Operation; mend or uninstall {point.dist}")
+            raise ImagemillError(
+                f"entry point {point.name} = {point.value}: not an imagemill Operation; mend or uninstall {point.dist}"
+            )
         if point.name in found:
-            raise ImagemillError(f"entry point {point.name} = {point.value}: the name is taken by {found[point.name].__module__}")
+            raise ImagemillError(
+                f"entry point {point.name} = {point.value}: the name is taken by {found[point.name].__module__}"
+            )
         found[point.name] = value
     return found

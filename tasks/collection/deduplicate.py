@@ -55,7 +55,7 @@ class Deduplicate(Dataset):
         return {"phash": phash(pixels)} if self.method == "phash" else {}
 
     def decide(self, table: pa.Table) -> pa.Table:
-        rows = table.take(pa.array(self._preferred(table)))
+        rows = table.take(pa.array(self._preferred(table), pa.int64()))
         if self.method == "exact":
             found, limit = list(_equal(rows["sha256"].to_pylist(), rows["id"].to_pylist())), 0
         else:

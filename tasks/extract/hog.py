@@ -27,8 +27,8 @@ class Hog(Feature):
     Gradients (of the channel where they are steepest) vote into ``orientations`` bins over 180 degrees, in cells of
     ``cell`` [width, height] pixels; every block of ``block`` [width, height] cells is normalized by L2-Hys. Cells that
     do not fit whole at the right and the bottom are left out. Values are fractions of the range, so every dtype gives
-    the same vector: within 1e-5 of scikit-image's for integers; where channels tie, rounding decides in float32. Components are named
-    ``block_y.block_x.cell_y.cell_x.orientation`` and stand in this order. Boxes play no part.
+    the same vector: within 1e-5 of scikit-image's for integers; in float32 rounding decides where channels tie.
+    Components are named ``block_y.block_x.cell_y.cell_x.orientation`` and stand in this order. Boxes play no part.
 
     Source: Dalal and Triggs 2005; scikit-image ``feature.hog``.
     """

@@ -63,7 +63,9 @@ def _hashes(node: Node) -> bool:
 
 def output_fingerprint(graph: Graph, output: Output, schema: pa.Schema, writer_version: int) -> str:
     """Give the fingerprint of one output: its steps, its encoding, its schema with the class list."""
-    steps: Sequence[dict[str, Any] | None] = [_described(graph.nodes[name], graph.spec.seed) for name in output.ancestors]
+    steps: Sequence[dict[str, Any] | None] = [
+        _described(graph.nodes[name], graph.spec.seed) for name in output.ancestors
+    ]
     return _hash(
         {
             "engine": ENGINE_VERSION,

@@ -42,6 +42,7 @@ class Node:
 
     @property
     def expanded(self) -> bool:
+        """Whether a source has several rows here: after an expander."""
         return any(group for group in self.rows)
 
 
@@ -57,6 +58,7 @@ class Output:
 
     @property
     def name(self) -> str:
+        """The output's name."""
         return self.spec.name
 
     def expected_bytes(self, listed: int) -> int:
@@ -98,6 +100,7 @@ class Graph:
 
     @property
     def split(self) -> Split | None:
+        """The split step's operation, if there is one."""
         return next((n.operation for n in self.nodes.values() if isinstance(n.operation, Split)), None)
 
     @property
@@ -108,9 +111,12 @@ class Graph:
     @property
     def datasets(self) -> list[Node]:
         """The steps that decide on the whole table, in the file's order."""
-        return [n for n in self.nodes.values() if isinstance(n.operation, Dataset) and not isinstance(n.operation, Split)]
+        return [
+            n for n in self.nodes.values() if isinstance(n.operation, Dataset) and not isinstance(n.operation, Split)
+        ]
 
     def output(self, name: str) -> Output:
+        """Give an output by its name."""
         return next(output for output in self.outputs if output.name == name)
 
 
@@ -139,7 +145,9 @@ def _node(step: StepSpec, nodes: Mapping[str, Node]) -> Node:
             "put a convert_dtype step before it",
         )
     if isinstance(operation, Dataset) and any(rows_group for rows_group in rows):
-        raise SpecError.at(step.place, f"{operation.name()} decides on sources: put it before the steps that make copies")
+        raise SpecError.at(
+            step.place, f"{operation.name()} decides on sources: put it before the steps that make copies"
+        )
     changes = isinstance(operation, (Applied, Composer))
     if changes and step.where:
         size = size if operation.fixed_size(size) == size else None
@@ -182,7 +190,7 @@ def _union(parents: list[Node], place: Place, step: str) -> dict[str, tuple[int,
                 raise SpecError.at(
                     place,
                     f"{step} joins {', '.join(p.id for p in parents)}, where {rows} have the same ids but different "
-                    f"pixels (made by {joined[group][1] or 'the source'} and {pixels or 'the source'}): name two outputs",
+                    f"pixels ({joined[group][1] or 'the source'}'s and {pixels or 'the source'}'s): name two outputs",
                 )
             joined[group] = (count, pixels)
     return joined
@@ -231,9 +239,13 @@ def _form(spec: OutputSpec, node: Node, place: Place) -> Form:
     floats_only = node.dtypes == {"float32"}
     asked = spec.encode.format
     if asked in ("jpeg", "png") and floats_only:
-        raise SpecError.at(place, f"{asked} holds no float32: leave `encode` out for a tensor, or add a convert_dtype step")
+        raise SpecError.at(
+            place, f"{asked} holds no float32: leave `encode` out for a tensor, or add a convert_dtype step"
+        )
     if asked == "jpeg" and node.dtypes == {"uint16"}:
-        raise SpecError.at(place, "JPEG holds 8 bits: say so with a step `convert_dtype: {dtype: uint8}`, or encode as png")
+        raise SpecError.at(
+            place, "JPEG holds 8 bits: say so with a step `convert_dtype: {dtype: uint8}`, or encode as png"
+        )
     if asked == "tensor" or (asked == "auto" and floats_only):
         if not floats_only:
             raise SpecError.at(place, "a tensor output takes float32: add a normalize or convert_dtype step")

@@ -43,7 +43,10 @@ def _described(kind: type[Operation]) -> dict[str, Any]:
 
 
 def _parameter(field: FieldInfo, schema: Mapping[str, Any]) -> dict[str, Any]:
-    about: dict[str, Any] = {"required": field.is_required(), "schema": {k: v for k, v in schema.items() if k != "default"}}
+    about: dict[str, Any] = {
+        "required": field.is_required(),
+        "schema": {k: v for k, v in schema.items() if k != "default"},
+    }
     if not field.is_required():
         about["default"] = _plain(field.get_default(call_default_factory=True))
     return about
@@ -77,13 +80,14 @@ def describe(name: str) -> dict[str, Any]:
 def example_yaml(about: Mapping[str, Any]) -> str:
     """Write an operation's example as the step that a pipeline file would have."""
     parameters = about["example"][about["name"]]
-    step = {about["name"]: parameters} if parameters else about["name"]
+    if not parameters:
+        return f"- {about['name']}"
     yaml = YAML()
-    yaml.default_flow_style = None
-    yaml.width = 100
+    yaml.default_flow_style = True
+    yaml.width = 10_000
     text = io.StringIO()
-    yaml.dump([step], text)
-    return text.getvalue().rstrip()
+    yaml.dump(parameters, text)
+    return f"- {about['name']}: {text.getvalue().strip()}"
 
 
 def type_name(schema: Mapping[str, Any]) -> str:
@@ -98,8 +102,15 @@ def type_name(schema: Mapping[str, Any]) -> str:
         return f"[{', '.join(type_name(one) for one in schema['prefixItems'])}]"
     if schema.get("type") == "array":
         return f"list of {type_name(schema.get('items', {}))}"
-    low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum", schema.get("exclusiveMaximum"))
-    bounds = f" {'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}" if (low, high) != (None, None) else ""
+    low, high = (
+        schema.get("minimum", schema.get("exclusiveMinimum")),
+        schema.get("maximum", schema.get("exclusiveMaximum")),
+    )
+    bounds = (
+        f" {'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
+        if (low, high) != (None, None)
+        else ""
+    )
     if "$ref" in schema:
         return "step"
     return str(schema.get("type", "value")) + bounds
@@ -108,7 +119,13 @@ def type_name(schema: Mapping[str, Any]) -> str:
 def page(name: str) -> str:
     """Write one operation's page for the terminal."""
     about = describe(name)
-    lines = [f"{about['name']}  ({about['kind']}; {', '.join(about['dtypes'])})", "", about["documentation"], "", "Parameters:"]
+    lines = [
+        f"{about['name']}  ({about['kind']}; {', '.join(about['dtypes'])})",
+        "",
+        about["documentation"],
+        "",
+        "Parameters:",
+    ]
     for parameter, one in about["parameters"].items():
         default = "required" if one["required"] else f"default {json.dumps(one['default'])}"
         lines.append(f"  {parameter}: {type_name(one['schema'])}  ({default})")

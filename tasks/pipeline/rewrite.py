@@ -37,7 +37,7 @@ def settles(chain: Chain) -> frozenset[str]:
     """
     found: set[str] = set()
     for probe in PROBES:
-        _walk(chain, _Pending(size=probe), found)
+        _walk(chain, _Pending(frozenset({probe})), found)
     return frozenset(found)
 
 
@@ -45,11 +45,11 @@ def settles(chain: Chain) -> frozenset[str]:
 class _Pending:
     """What may be pending before a step: the union over all that could have been drawn so far.
 
-    ``size`` is the canvas where it is known, ``shrunk`` whether a fixed scale below 1 is pending, ``ends`` whether the
+    ``sizes`` are the canvases that are known, ``shrunk`` whether a fixed scale below 1 is pending, ``ends`` whether the
     step before closes its group.
     """
 
-    size: Size | None
+    sizes: frozenset[Size]
     moved: bool = False
     curved: bool = False
     shrunk: bool = False
@@ -57,11 +57,11 @@ class _Pending:
     ends: bool = False
 
     def settled(self) -> _Pending:
-        return _Pending(self.size)
+        return _Pending(self.sizes)
 
     def or_else(self, other: _Pending) -> _Pending:
         return _Pending(
-            self.size if self.size == other.size else None,
+            self.sizes | other.sizes,
             self.moved or other.moved,
             self.curved or other.curved,
             self.shrunk or other.shrunk,
@@ -96,7 +96,7 @@ def _must_end(operation: Operation, pending: _Pending) -> bool:
         return (
             (pending.curved and not _passes_curves(operation))
             or (pending.moved and _border(operation) != "constant")
-            or (pending.shrunk and _scale(operation, pending.size) > 1 + WHOLE)
+            or (pending.shrunk and any(_scale(operation, size) > 1 + WHOLE for size in pending.sizes))
             or len(pending.interpolations | _interpolation(operation)) > 1
         )
     return True
@@ -110,20 +110,20 @@ def _after(path: str, operation: Operation, pending: _Pending, found: set[str]) 
         return replace(pending, curved=True)
     if isinstance(operation, Geometric):
         return _Pending(
-            _size(operation, pending.size),
+            _sizes(operation, pending.sizes),
             True,
             pending.curved,
-            pending.shrunk or _scale(operation, pending.size) < 1 - WHOLE,
+            pending.shrunk or any(_scale(operation, size) < 1 - WHOLE for size in pending.sizes),
             pending.interpolations | _interpolation(operation),
             _border(operation) != "constant",
         )
-    return _Pending(operation.fixed_size(pending.size))
+    return _Pending(_sizes(operation, pending.sizes))
 
 
 def _expand(path: str, operation: Expander, pending: _Pending, found: set[str]) -> _Pending:
     """Go on through the transforms of copies; an expander without any makes pixels in its own way."""
     if not operation.steps:
-        return replace(pending, size=operation.fixed_size(pending.size), moved=True, ends=True)
+        return replace(pending, sizes=_sizes(operation, pending.sizes), moved=True, ends=True)
     copies = _walk(_nested(path, operation), pending, found)
     return copies.or_else(pending) if operation.keeps_original() else copies
 
@@ -143,8 +143,7 @@ def _compose(path: str, operation: Composer, pending: _Pending, found: set[str])
             before = pending if isinstance(operation, OneOf) else after
             after = after.or_else(_walk([member], before, inside))
     found |= inside
-    size = operation.fixed_size(pending.size)
-    return replace(after, size=size, ends=after.ends or bool(inside) or not _only_moves(operation))
+    return replace(after, ends=after.ends or bool(inside) or not _only_moves(operation))
 
 
 def _ends_inside(operation: Composer, pending: _Pending) -> bool:
@@ -180,16 +179,18 @@ def _interpolation(operation: Operation) -> frozenset[tuple[str, bool]]:
     return frozenset() if named == "auto" else frozenset({(named, bool(getattr(operation, "antialias", False)))})
 
 
-def _size(operation: Geometric, size: Size | None) -> Size | None:
+def _sizes(operation: Operation, sizes: frozenset[Size]) -> frozenset[Size]:
+    """Give the canvases after an operation, as far as they are known."""
     try:
-        return operation.fixed_size(size)
+        after = {operation.fixed_size(size) for size in sizes or {None}}
     except Rejected:
-        return None
+        return frozenset()
+    return frozenset(size for size in after if size is not None)
 
 
-def _scale(operation: Geometric, size: Size | None) -> float:
-    """Give the larger scale of a fixed move, the smaller where both shrink; 1 for drawn ones and unknown sizes."""
-    if isinstance(operation, RandomGeometric) or size is None:
+def _scale(operation: Geometric, size: Size) -> float:
+    """Give the larger scale of a fixed move, the smaller where both shrink; 1 for drawn ones."""
+    if isinstance(operation, RandomGeometric):
         return 1.0
     try:
         linear = operation.matrix(size)[:2, :2]

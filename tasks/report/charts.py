@@ -28,10 +28,13 @@ CONFIG: Mapping[str, Any] = {
         "labelFontSize": 11,
         "titleFontSize": 11,
     },
-    "legend": {"labelColor": "var(--fg)", "titleColor": "var(--muted)", "orient": "top", "title": None, "symbolType": "square"},
+    "legend": {"labelColor": "var(--fg)", "orient": "top", "title": None, "symbolType": "square"},
     "text": {"color": "var(--fg)", "fontSize": 11},
 }
 FORMAT = ",d"
+FATES = {"kept": "var(--kept)", "rejected": "var(--lost)"}
+TAG = re.compile("<[^<>]*>")
+ARIA = re.compile(r' (?:role|aria-\w+|class)="[^"]*"')  # Vega's own, of parts that say nothing by themselves
 
 Spec = dict[str, Any]
 
@@ -44,7 +47,8 @@ def svg(spec: Spec, label: str) -> str:
     import vl_convert
 
     drawn: str = vl_convert.vegalite_to_svg({"$schema": SCHEMA, "config": CONFIG, **spec}, allowed_base_urls=[])
-    return re.sub("^<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', drawn, count=1)
+    bare = TAG.sub(lambda tag: ARIA.sub("", tag[0]), drawn)
+    return bare.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)
 
 
 def stacked(counts: Mapping[str, Mapping[str, int]], splits: Sequence[str], what: str) -> Spec:
@@ -56,12 +60,13 @@ def stacked(counts: Mapping[str, Mapping[str, int]], splits: Sequence[str], what
         for split in splits
     ]
     sums = [{"name": name, "n": sum(counts[name].values())} for name in shown]
-    y = {"field": "name", "type": "nominal", "sort": shown, "title": None, "axis": {"labelLimit": 220, "ticks": False, "domain": False}}
+    axis = {"labelLimit": 220, "ticks": False, "domain": False}
+    y = {"field": "name", "type": "nominal", "sort": shown, "title": None, "axis": axis}
     x = {"type": "quantitative", "title": what, "axis": {"format": FORMAT, "tickCount": 5, "tickMinStep": 1}}
     colors = {"domain": list(splits), "range": [SPLIT_COLORS[i % len(SPLIT_COLORS)] for i in range(len(splits))]}
     bars = {
         "data": {"values": values},
-        "mark": {"type": "bar", "cornerRadius": 1},
+        "mark": "bar",
         "encoding": {
             "x": {**x, "field": "n", "stack": "zero"},
             "color": {"field": "split", "type": "nominal", "scale": colors, "sort": list(splits)},
@@ -79,56 +84,60 @@ def stacked(counts: Mapping[str, Mapping[str, int]], splits: Sequence[str], what
 def histogram(measure: Measure) -> Spec:
     """Draw a measure's distribution; what lies beyond the threshold in another colour, and the threshold as a line."""
     threshold = measure.threshold
-    values = [{"from": a, "to": b, "n": n, "bad": _is_beyond(measure, a, b)} for a, b, n in measure.bars()]
-    x = {"type": "quantitative", "title": None, "axis": {"grid": False, "tickCount": 6}, "scale": {"nice": False, "zero": False}}
+    values = [
+        {"from": low, "to": high, "n": n, "bad": is_bad}
+        for low, high, images, bad in measure.bars()
+        for n, is_bad in ((bad, True), (images - bad, False))
+        if n
+    ]
+    scale = {"nice": False, "domain": [measure.low, measure.high]}
+    x = {"type": "quantitative", "title": None, "axis": {"grid": False, "tickCount": 6}, "scale": scale}
+    y = {"type": "quantitative", "title": "images", "axis": {"format": FORMAT, "tickCount": 4, "tickMinStep": 1}}
+    colors = {"domain": [False, True], "range": list(FATES.values())}
     bars = {
         "data": {"values": values},
         "mark": {"type": "bar", "binSpacing": 1},
         "encoding": {
             "x": {**x, "field": "from", "bin": "binned"},
             "x2": {"field": "to"},
-            "y": {"field": "n", "type": "quantitative", "title": "images", "axis": {"format": FORMAT, "tickCount": 4, "tickMinStep": 1}},
-            "color": {"field": "bad", "type": "nominal", "legend": None, "scale": {"domain": [False, True], "range": ["var(--kept)", "var(--lost)"]}},
+            "y": {**y, "field": "n"},
+            "order": {"field": "bad", "sort": "descending"},
+            "color": {"field": "bad", "type": "nominal", "legend": None, "scale": colors},
         },
     }
     layers: list[Spec] = [bars]
     if threshold is not None and measure.low <= threshold.limit <= measure.high:
-        line = {"data": {"values": [{"x": threshold.limit}]}, "encoding": {"x": {**x, "field": "x"}}}
-        layers.append({**line, "mark": {"type": "rule", "color": "var(--fg)", "strokeDash": [4, 3], "strokeWidth": 1.5}})
+        mark = {"type": "rule", "color": "var(--fg)", "strokeDash": [4, 3], "strokeWidth": 1.5}
+        value = {"values": [{"x": threshold.limit}]}
+        layers.append({"data": value, "mark": mark, "encoding": {"x": {**x, "field": "x"}}})
     return {"width": 290, "height": 130, "layer": layers}
-
-
-def _is_beyond(measure: Measure, low: float, high: float) -> bool:
-    """Whether most of a bar lies on the bad side of the threshold."""
-    if measure.threshold is None:
-        return False
-    middle = (low + high) / 2
-    return middle < measure.threshold.limit if measure.threshold.side == "below" else middle > measure.threshold.limit
 
 
 def scatter(points: Sequence[Point]) -> Spec:
     """Draw source sizes: a point a size, larger for more images; axes are logarithmic where sizes span much."""
     values = [{"w": p.width, "h": p.height, "fate": "kept" if p.kept else "rejected", "n": p.images} for p in points]
     axes = {name: _size_axis([getattr(p, name) for p in points], f"{name} in px") for name in ("width", "height")}
+    fate = {"field": "fate", "type": "nominal"}
+    by_number = {"type": "sqrt", "range": [28, 320], "domainMin": 1}
     return {
         "width": 480,
         "height": 320,
         "data": {"values": values},
-        "mark": {"type": "point", "filled": True, "opacity": 0.55},
+        "mark": {"type": "point", "filled": True, "opacity": 0.7},
         "encoding": {
             "x": {"field": "w", **axes["width"]},
             "y": {"field": "h", **axes["height"]},
-            "color": {"field": "fate", "type": "nominal", "scale": {"domain": ["kept", "rejected"], "range": ["var(--kept)", "var(--lost)"]}},
-            "shape": {"field": "fate", "type": "nominal", "scale": {"domain": ["kept", "rejected"], "range": ["circle", "cross"]}},
-            "size": {"field": "n", "type": "quantitative", "legend": None, "scale": {"type": "sqrt", "range": [28, 320], "domainMin": 1}},
+            "color": {**fate, "scale": {"domain": list(FATES), "range": list(FATES.values())}},
+            "shape": {**fate, "scale": {"domain": list(FATES), "range": ["circle", "cross"]}},
+            "size": {"field": "n", "type": "quantitative", "legend": None, "scale": by_number},
         },
     }
 
 
 def _size_axis(sides: Sequence[int], title: str) -> Spec:
     low, high = min(sides), max(sides)
-    scale: Spec = {"type": "log", "nice": False} if high > 8 * low else {"zero": False, "nice": False}
-    pad = 1.08 if "type" in scale else 1.0
-    margin = max(1.0, (high - low) * 0.05) if "type" not in scale else 0.0
-    domain = [low / pad - margin, high * pad + margin]
-    return {"type": "quantitative", "title": title, "scale": {**scale, "domain": domain}, "axis": {"format": FORMAT, "tickCount": 6}}
+    margin = max(1.0, (high - low) * 0.05)
+    scale: Spec = {"zero": False, "nice": False, "domain": [low - margin, high + margin]}
+    if high > 8 * low:
+        scale = {"type": "log", "nice": False, "domain": [low / 1.08, high * 1.08]}
+    return {"type": "quantitative", "title": title, "scale": scale, "axis": {"format": FORMAT, "tickCount": 6}}

@@ -1,10 +1,11 @@
-"""The pipeline as a drawing: steps in layers from the source down to the outputs, each edge with the images it carries."""
+"""The pipeline as a drawing: steps in layers from the source down to the outputs, edges with the images they carry."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import mean
 from typing import Any
 
@@ -31,10 +32,12 @@ class Node:
 
     @property
     def x(self) -> float:
+        """The middle of its box, in px."""
         return self.place * ACROSS + ACROSS / 2
 
     @property
     def y(self) -> float:
+        """The middle of its box, in px."""
         return self.layer * DOWN + HIGH / 2 + 2
 
 
@@ -54,7 +57,7 @@ class Edge:
         start, end = points[0], points[-1]
         points[0], points[-1] = (start[0], start[1] + HIGH / 2), (end[0], end[1] - HIGH / 2 - 5)
         text = f"M{points[0][0]:g},{points[0][1]:g}"
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             middle = (y0 + y1) / 2
             text += f"C{x0:g},{middle:g} {x1:g},{middle:g} {x1:g},{y1:g}"
         return text
@@ -68,6 +71,7 @@ class Edge:
 
     @property
     def anchor(self) -> str:
+        """Which end of the count stands there."""
         return "start" if self.path[-1].x >= self.path[-2].x else "end"
 
 
@@ -85,6 +89,7 @@ class Drawing:
 
     @property
     def height(self) -> float:
+        """How high the drawing is, in px."""
         return max(node.layer for node in self.nodes) * DOWN + HIGH + 6
 
     @property
@@ -135,9 +140,9 @@ def _step(step: Mapping[str, Any], lost: Mapping[str, int]) -> Node:
     return Node(step["id"], step["id"], ", ".join(below), about, lost=lost.get(step["id"], 0))
 
 
-def shortened(text: str) -> str:
-    """Cut a name that its box does not hold."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def shortened(text: str, most: int = LONGEST) -> str:
+    """Cut a text that its box does not hold."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _layer(nodes: Mapping[str, Node], needs: Mapping[str, Sequence[str]]) -> None:
@@ -156,8 +161,9 @@ def _layer(nodes: Mapping[str, Node], needs: Mapping[str, Sequence[str]]) -> Non
 
 
 def _carried(nodes: Mapping[str, Node], needs: Mapping[str, Sequence[str]], listed: int) -> dict[str, int]:
-    """Give how many images leave a node, as long as there is one way only: past a fork, an image may be lost on one
-    branch and live on another, and the tables do not say on which.
+    """Give how many images leave a node, as long as there is one way only.
+
+    Past a fork an image may be lost on one branch and live on another, and the tables do not say on which.
     """
     after: dict[str, list[str]] = {name: [] for name in nodes}
     for name, among in needs.items():
@@ -204,7 +210,7 @@ def _neighbours(edges: Iterable[Edge]) -> tuple[dict[int, list[Node]], dict[int,
     up: dict[int, list[Node]] = {}
     down: dict[int, list[Node]] = {}
     for edge in edges:
-        for a, b in zip(edge.path, edge.path[1:], strict=False):
+        for a, b in pairwise(edge.path):
             down.setdefault(id(a), []).append(b)
             up.setdefault(id(b), []).append(a)
     return up, down

@@ -1,4 +1,4 @@
-"""report.html: one file about one dataset, without network, readable without JavaScript, for screen, keyboard and paper."""
+"""report.html: one file about one dataset, without network, for screen, keyboard and paper."""
 
 from __future__ import annotations
 
@@ -35,7 +35,11 @@ def write_report(root: Path) -> Path:
 def page(statistics: Statistics) -> str:
     """Give the page."""
     environment = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
     environment.filters["bytes"] = _bytes
     environment.filters["number"] = _number
@@ -47,14 +51,14 @@ def page(statistics: Statistics) -> str:
         root=_shown_root(statistics),
         drawing=draw(statistics.version, statistics.lost),
         charts=_charts(statistics),
-        histograms=[(m, Markup(charts.svg(charts.histogram(m), _told(m)))) for m in statistics.measures],  # noqa: S704
+        histograms=[(m, Markup(charts.svg(charts.histogram(m), _told(m)))) for m in statistics.measures],
         gallery=pictures,
         samples=_told_samples(pictures),
         points=POINTS,
         most_bars=charts.MOST_BARS,
         policy=_policy(style, script),
-        css=Markup(style),  # noqa: S704 - our own files
-        javascript=Markup(script),  # noqa: S704
+        css=Markup(style),
+        javascript=Markup(script),
     )
 
 
@@ -74,8 +78,9 @@ def _charts(statistics: Statistics) -> dict[str, Markup]:
             label = f"{what} by {name}: " + "; ".join(f"{key}: {n}" for n, key in sums)
             drawn[name] = charts.svg(charts.stacked(counts, statistics.splits, what), label)
     if statistics.sizes:
-        drawn["sizes"] = charts.svg(charts.scatter(statistics.sizes), "Width and height of source images, kept and rejected")
-    return {name: Markup(one) for name, one in drawn.items()}  # noqa: S704
+        label = "Width and height of source images, kept and rejected"
+        drawn["sizes"] = charts.svg(charts.scatter(statistics.sizes), label)
+    return {name: Markup(one) for name, one in drawn.items()}
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -37,6 +37,7 @@ class Sample:
 
     @property
     def name(self) -> str:
+        """What a person calls it: its source."""
         return str(self.about["source"].get("uri") or self.id)
 
 
@@ -69,19 +70,8 @@ def gallery(statistics: Statistics) -> Gallery | None:
     else:
         return None
     teller = _Teller(statistics, output)
-    samples = [teller.sample(row, SMALL) for split, n in _shares(statistics, output) for row in teller.originals(split, n)]
     families = list(islice(teller.families(), FAMILIES))
-    return Gallery(output, samples, families, teller.stretched, teller.boxes)
-
-
-def _shares(statistics: Statistics, output: str) -> list[tuple[str, int]]:
-    """Divide the places among the splits by their rows; every split that has rows gets one at least."""
-    rows = {split: n for split in statistics.splits if (n := statistics.counts["rows"].get(output, {}).get(split, 0))}
-    whole = sum(rows.values())
-    shares = {split: max(1, min(n, SAMPLES * n // whole)) for split, n in rows.items()}
-    for split in sorted(rows, key=lambda s: -rows[s]):
-        shares[split] = max(1, min(rows[split], shares[split] + SAMPLES - sum(shares.values())))
-    return list(shares.items())[:SAMPLES]
+    return Gallery(output, teller.samples(), families, teller.stretched, teller.boxes)
 
 
 class _Teller:
@@ -89,6 +79,7 @@ class _Teller:
 
     def __init__(self, statistics: Statistics, output: str) -> None:
         self.statistics = statistics
+        self.output = output
         self.files = statistics.files(output)
         schema = statistics.schema(output)
         self.pixels = "image" if "image" in schema.names else "pixels"
@@ -99,6 +90,18 @@ class _Teller:
         self.measures = [field.name for field in schema if field.type == pa.float64()]
         self.boxes = "objects" in schema.names
         self.stretched = self.pixels == "pixels"
+
+    def samples(self) -> list[Sample]:
+        """Give samples of every split, in proportion to its rows; what a split cannot fill goes to smaller ones."""
+        counted = self.statistics.counts["rows"].get(self.output, {})
+        rows = {split: counted[split] for split in self.statistics.splits if counted.get(split)}
+        by_split: dict[str, list[Sample]] = {split: [] for split in rows}
+        places, left = SAMPLES, sum(rows.values())
+        for split in sorted(rows, key=lambda name: -rows[name]):
+            share = max(1, round(places * rows[split] / left))
+            by_split[split] = [self.sample(row, SMALL) for row in self.originals(split, share)]
+            places, left = places - len(by_split[split]), left - rows[split]
+        return [sample for samples in by_split.values() for sample in samples]
 
     def rows(self, split: str | None = None, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
         for entry in self.files:
@@ -178,7 +181,8 @@ class _Teller:
             across, down = image.width / width, image.height / height
             box = [x * across, y * down, max((x + w) * across, x * across), max((y + h) * down, y * down)]
             draw.rectangle(box, outline=BOX_COLORS[1], width=3)
-            draw.rectangle([box[0] + 1, box[1] + 1, max(box[2] - 1, box[0] + 1), max(box[3] - 1, box[1] + 1)], outline=BOX_COLORS[0])
+            inner = [box[0] + 1, box[1] + 1, max(box[2] - 1, box[0] + 1), max(box[3] - 1, box[1] + 1)]
+            draw.rectangle(inner, outline=BOX_COLORS[0])
         file = io.BytesIO()
         image.save(file, "WEBP", quality=QUALITY)
         return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

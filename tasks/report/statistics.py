@@ -7,6 +7,7 @@ the whole it is the first rows by id: ids are hashes, so that is a random sample
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ POINTS = 2_000
 REJECTS = 50  # shown a reason
 VERSIONS = 50  # shown of the history
 BATCH = 65_536
-LIMITS = {"below": "below", "min": "below", "above": "above", "max": "above"}  # a parameter's name -> the side that is bad
+LIMITS = {"below": "below", "min": "below", "above": "above", "max": "above"}  # a parameter -> the side that is bad
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class Measure:
     high: float
     threshold: Threshold | None = None
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(FINE_BINS, dtype=np.int64))
-    beyond: int = 0
+    bad: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, dtype=np.int64))
 
     @property
     def measured(self) -> int:
+        """How many images have this measure."""
         return int(self.counts.sum())
 
     def add(self, values: NDArray[np.float64]) -> None:
@@ -62,18 +64,24 @@ class Measure:
         self.counts += np.histogram(values, bins=FINE_BINS, range=(self.low, self.high))[0]
         if self.threshold is not None:
             bad = values < self.threshold.limit if self.threshold.side == "below" else values > self.threshold.limit
-            self.beyond += int(bad.sum())
+            self.bad += np.histogram(values[bad], bins=BINS, range=(self.low, self.high))[0]
 
-    def bars(self) -> list[tuple[float, float, int]]:
-        """Give the bars that are drawn: from, to and how many."""
-        edges = np.linspace(self.low, self.high, BINS + 1)
-        counts = self.counts.reshape(BINS, -1).sum(axis=1)
-        return [(float(a), float(b), int(n)) for a, b, n in zip(edges, edges[1:], counts, strict=False)]
+    @property
+    def beyond(self) -> int:
+        """How many images lie on the bad side of the threshold."""
+        return int(self.bad.sum())
+
+    def bars(self) -> list[tuple[float, float, int, int]]:
+        """Give the bars that are drawn: from, to, how many, and how many of these beyond the threshold."""
+        edges = np.linspace(self.low, self.high, BINS + 1).tolist()
+        counts = self.counts.reshape(BINS, -1).sum(axis=1).tolist()
+        return list(zip(edges[:-1], edges[1:], counts, self.bad.tolist(), strict=True))
 
     def quantile(self, share: float) -> float:
-        """Give the value below which a share of the images lies, exact to a bin."""
+        """Give the value below which a share of the images lies, with as many digits as the bins tell."""
+        width = (self.high - self.low) / FINE_BINS
         reached = int(np.searchsorted(np.cumsum(self.counts), share * self.measured))
-        return self.low + (reached + 0.5) * (self.high - self.low) / FINE_BINS
+        return round(self.low + (reached + 0.5) * width, -math.ceil(math.log10(width)))
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,7 @@ class Reason:
 
     @property
     def hidden(self) -> int:
+        """How many images are not shown."""
         return self.images - len(self.rows)
 
 
@@ -126,22 +135,25 @@ class Statistics:
 
     @property
     def counts(self) -> Mapping[str, Any]:
+        """The sum, as the version states it."""
         found: Mapping[str, Any] = self.version["counts"]
         return found
 
     @property
     def outputs(self) -> list[str]:
+        """The outputs' names, the default one first."""
         return list(self.version["outputs"])
 
     @property
     def steps(self) -> list[dict[str, Any]]:
+        """The steps, as they are frozen in the version."""
         return list(self.version["pipeline"]["steps"])
 
     @cached_property
     def splits(self) -> list[str]:
         """The splits of all outputs: train, validation and test first."""
         known = ("train", "validation", "test")
-        names = {split for rows in self.counts["rows"].values() for split in rows}
+        names = {entry["split"] for entry in self.version["files"]}
         return sorted(names, key=lambda s: (known.index(s) if s in known else len(known), s))
 
     @cached_property
@@ -161,13 +173,14 @@ class Statistics:
     def files(self, output: str) -> list[dict[str, Any]]:
         """Give an output's files: train first, then by name, so that the tree is walked from its first leaf."""
         found = [entry for entry in self.version["files"] if entry["output"] == output]
-        return sorted(found, key=lambda e: (self.splits.index(e["split"]) if e["split"] in self.splits else 99, e["path"]))
+        return sorted(found, key=lambda entry: (self.splits.index(entry["split"]), entry["path"]))
 
     def open(self, entry: Mapping[str, Any]) -> pq.ParquetFile:
         """Open a file of the version. Raises ``RequestError`` where it is gone."""
         path = self.store.path(entry["object"])
         if not path.is_file():
-            raise RequestError(f"{path}: this file of version {self.version['version']} is missing; run `imagemill verify`")
+            number = self.version["version"]
+            raise RequestError(f"{path}: this file of version {number} is missing; run `imagemill verify`")
         return pq.ParquetFile(path)
 
     def schema(self, output: str) -> pa.Schema:

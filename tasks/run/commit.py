@@ -105,7 +105,11 @@ def _accounts(run: Run, entries: list[dict[str, Any]]) -> Accounts:
     wrong = [name for name, count in promised.items() if count != sum(rows[name].values())]
     if unknown or wrong:
         what = f"{len(unknown)} sources are neither kept nor rejected ({', '.join(unknown[:5])})" if unknown else ""
-        what += f"{'; ' if what and wrong else ''}{', '.join(wrong)}: the files' rows are not those promised" if wrong else ""
+        what += (
+            f"{'; ' if what and wrong else ''}{', '.join(wrong)}: the files' rows are not those promised"
+            if wrong
+            else ""
+        )
         raise ImagemillError(f"{run.store.root}: the run does not add up: {what}; nothing was committed, run again")
     return Accounts(listed, kept, listed - kept, dict(sorted(reasons.items())), rows)
 
@@ -145,4 +149,3 @@ def _measures(run: Run, prefix: str, fate: Fates) -> dict[str, Any]:
 def _decisions(run: Run) -> list[dict[str, Any]]:
     table = run.decisions if run.decisions is not None else DECISIONS.empty_table()
     return [_entry(run, "decisions", ALL, table.sort_by("id").cast(DECISIONS), "id")] if table.num_rows else []
-

@@ -109,9 +109,7 @@ class Listing:
     @property
     def contents(self) -> Contents:
         """What the listing fixes before any row."""
-        return Contents(
-            class_list(list(self.labels)), tuple(self.source.categories), self.boxes, self.source.columns
-        )
+        return Contents(class_list(list(self.labels)), tuple(self.source.categories), self.boxes, self.source.columns)
 
     @cached_property
     def leaves(self) -> list[str]:
@@ -163,7 +161,9 @@ class Listing:
         values = self._column(table, column, "partition")
         bad = next((v for v in values if v is None or not PARTITION.fullmatch(v)), "")
         if bad != "":
-            raise RequestError(f"partition: {column}: {bad!r} cannot stand in a file name; use letters, digits, _ and .")
+            raise RequestError(
+                f"partition: {column}: {bad!r} cannot stand in a file name; use letters, digits, _ and ."
+            )
         return pa.array(values, pa.string())
 
     def _column(self, table: pa.Table, name: str, asked_by: str) -> list[str | None]:

@@ -37,11 +37,18 @@ class Job:
         """What the values mean, built once a process."""
         contents = self.contents
         return _stage(
-            self.frozen, self.folder, self.variables, contents.classes, contents.categories, contents.boxes, _Schema(contents.columns)
+            self.frozen,
+            self.folder,
+            self.variables,
+            contents.classes,
+            contents.categories,
+            contents.boxes,
+            _Schema(contents.columns),
         )
 
     @property
     def reader(self) -> Source:
+        """The source, opened once a process."""
         return _reader(self.source.model_dump_json())
 
 

@@ -109,6 +109,9 @@ class Made:
                 self.measures.append({**_identity(source), "frame": 0, "sha256": sha256, "bytes": len(data), "mask": 0})
                 return
             header = read_header(data, self.limits)
+            annotations = json.loads(source["annotations"]) if source["annotations"] else {}
+            if "problem" in annotations:
+                raise Rejected("bad_annotations", annotations["problem"])
         except Rejected as rejected:
             self.reject(source, rejected, data, mask)
             return
@@ -121,7 +124,7 @@ class Made:
             try:
                 if broken is not None:
                     raise broken
-                sample = Sample(Base(next(decoded)), sha256, frame, targets=_targets(source))
+                sample = Sample(Base(next(decoded)), sha256, frame, targets=Targets.read(annotations))
             except Rejected as rejected:
                 broken = rejected  # frames are decoded one after the other: none comes after a broken one
                 self._fail(row, rejected)
@@ -265,11 +268,9 @@ def _identity(source: Mapping[str, Any]) -> dict[str, Any]:
     return {name: source[name] for name in ("key", "size", "etag", "digest")}
 
 
-def _targets(source: Mapping[str, Any]) -> Targets:
-    return Targets.read(json.loads(source["annotations"]) if source["annotations"] else None)
-
-
-def _objects(output: Output, sample: Sample, categories: tuple[str, ...]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _objects(
+    output: Output, sample: Sample, categories: tuple[str, ...]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     limits = output.spec.boxes
     placed = place(sample.targets.boxes, sample.whole, limits.min_visibility, limits.min_size)
     objects = [
@@ -283,7 +284,10 @@ def _tensor(output: Output, pixels: Any) -> Any:
     size, channels = output.node.size, output.node.channels
     assert size is not None
     if pixels.dtype != np.float32 or pixels.shape != (size.height, size.width, channels):
-        raise Rejected("unsupported_shape", f"a tensor of {(size.height, size.width, channels)} float32 was promised, this is {pixels.shape} {pixels.dtype}")
+        raise Rejected(
+            "unsupported_shape",
+            f"{(size.height, size.width, channels)} float32 was promised, this is {pixels.shape} {pixels.dtype}",
+        )
     return np.ascontiguousarray(pixels).reshape(-1)
 
 
@@ -295,4 +299,3 @@ def _encoded(output: Output, name: str, pixels: Any) -> dict[str, Any]:
     if encode.format == "png" or dtype == "uint16":
         return {"bytes": encode_png(pixels), "path": f"{name}.png"}
     return {"bytes": encode_jpeg(pixels, encode.quality, encode.subsampling), "path": f"{name}.jpg"}
-

@@ -30,16 +30,20 @@ class Replayer:
 
     @cached_property
     def job(self) -> Job:
+        """What the version's run was, thawed."""
         version = self.dataset.version
         spec = thaw(version["pipeline"], Path(version["folder"]))
         source = spec.source.model_copy(update={"path": version["source_path"]})
         columns = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(version["columns"])))
         contents = Contents(tuple(version["classes"]), tuple(version["categories"]), version["boxes"], columns)
         variables = tuple(sorted(spec.variables.items()))
-        return Job(canonical_json(spec.frozen), version["folder"], variables, source, contents, str(self.dataset.store.root))
+        return Job(
+            canonical_json(spec.frozen), version["folder"], variables, source, contents, str(self.dataset.store.root)
+        )
 
     @cached_property
     def stage(self) -> Stage:
+        """The version's graph with today's fingerprints."""
         return self.job.stage
 
     @cached_property
@@ -55,9 +59,13 @@ class Replayer:
     def changes(self) -> list[str]:
         """Say what differs from when the version was made: artifacts whose code, and platform parts that changed."""
         before, now = self.dataset.version, self.stage.fingerprints
-        changed = [f"the code or libraries behind {name}" for name in now if before["fingerprints"].get(name) != now[name]]
+        changed = [
+            f"the code or libraries behind {name}" for name in now if before["fingerprints"].get(name) != now[name]
+        ]
         platform = platform_class()
-        changed += [f"the platform's {name}" for name, value in platform.items() if before["platform"].get(name) != value]
+        changed += [
+            f"the platform's {name}" for name, value in platform.items() if before["platform"].get(name) != value
+        ]
         return changed
 
     def replay(self, row: dict[str, Any], output: str) -> dict[str, Any]:
@@ -76,7 +84,11 @@ class Replayer:
         different = [n for n in row if made is None or not _same(row[n], made.get(n))]
         if not different:
             return {**about, "same": True, "message": "made again to the same bytes"}
-        why = "; since then changed: " + ", ".join(self.changes()) if self.changes() else "; the stored row was tampered with"
+        why = (
+            "; since then changed: " + ", ".join(self.changes())
+            if self.changes()
+            else "; the stored row was tampered with"
+        )
         return {**about, "same": False, "message": f"{', '.join(different)} differ{why}"}
 
     def _made(self, row: dict[str, Any], output: str) -> dict[str, Any] | None:
@@ -113,7 +125,9 @@ def replay(root: str | Path, name: str) -> dict[str, Any]:
     Raises ``RequestError`` where the dataset has no such row.
     """
     dataset = open_dataset(root)
-    output, _, identity = name.partition(":") if name.partition(":")[0] in dataset.outputs else (dataset.outputs[0], "", name)
+    output, _, identity = (
+        name.partition(":") if name.partition(":")[0] in dataset.outputs else (dataset.outputs[0], "", name)
+    )
     row = dataset.row(identity, output)
     if row is None:
         raise RequestError(f"{root}: {output} has no row {identity!r}; `imagemill trace` finds rows by their source")

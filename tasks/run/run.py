@@ -1,4 +1,4 @@
-"""One run's state, a step at a time: listed, missing, staged, decided, sealed. Who runs the units is not its concern."""
+"""One run's state, a step at a time: listed, missing, staged, decided, sealed. Who runs the units is another's."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ class Run:
 
     @property
     def stage(self) -> Stage:
+        """The graph with the schemas and fingerprints of its artifacts."""
         return self.job.stage
 
     def is_unchanged(self) -> bool:
@@ -82,6 +83,7 @@ class Run:
 
     @cached_property
     def prior(self) -> Prior:
+        """What is known from the version before; nothing under ``fresh``."""
         return Prior(self.store, None if self.fresh else self.version, self.stage)
 
     def refuse_shrunk(self) -> None:
@@ -201,7 +203,9 @@ class Run:
         renumbered = np.searchsorted(np.array(used, dtype=np.int64), origins) if used else origins
         promised = _by_source(table, np.where(origins < 0, -1, renumbered))
         staged = tuple(str(self.staged[origin][0].path) for origin in used)
-        return Shard(name, *group, prefix, self._digest(name, table), promised, staged, self._previous(name, group, prefix))
+        return Shard(
+            name, *group, prefix, self._digest(name, table), promised, staged, self._previous(name, group, prefix)
+        )
 
     def _digest(self, name: str, table: pa.Table) -> str:
         """Give the input digest: the output's fingerprint and, in key order, all that a row depends on."""
@@ -248,7 +252,11 @@ def _by_source(table: pa.Table, origins: NDArray[np.int64]) -> pa.Table:
     """Add up the rows of a source's frames: they are read together and lie together."""
     keys: Keys = keys_of(table.column("key"))
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
-    rows = np.zeros(0, dtype=np.int64) if not len(starts) else np.add.reduceat(np.asarray(table.column("rows").to_numpy()), starts)
+    rows = (
+        np.zeros(0, dtype=np.int64)
+        if not len(starts)
+        else np.add.reduceat(np.asarray(table.column("rows").to_numpy()), starts)
+    )
     return pa.table(
         {
             "key": table.column("key").take(pa.array(starts)),
@@ -256,5 +264,3 @@ def _by_source(table: pa.Table, origins: NDArray[np.int64]) -> pa.Table:
             "origin": pa.array(origins[starts], pa.int64()),
         }
     )
-
-

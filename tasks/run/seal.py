@@ -38,6 +38,7 @@ class Shard:
 
     @property
     def name(self) -> str:
+        """The shard's place: split, partition and prefix."""
         parts = [self.split, *([self.partition] if self.partition is not None else []), self.prefix]
         return "-".join(parts)
 
@@ -99,7 +100,8 @@ def _refuse_other(shard: Shard, chunk: pa.Table, table: pa.Table) -> None:
     wrong = np.flatnonzero(found != promised)
     if len(wrong):
         names = ", ".join(
-            f"{bytes(keys[i]).ljust(32, bytes(1)).hex()[:ID_DIGITS]} ({promised[i]} promised, {found[i]} found)" for i in wrong[:5].tolist()
+            f"{bytes(keys[i]).ljust(32, bytes(1)).hex()[:ID_DIGITS]} ({promised[i]} promised, {found[i]} found)"
+            for i in wrong[:5].tolist()
         )
         raise ImagemillError(
             f"shard {shard.output}/{shard.name}: rows do not add up for {len(wrong)} sources: {names}; "

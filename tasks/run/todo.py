@@ -50,7 +50,7 @@ def missing(prior: Prior, leaf: pa.Table, fate: Fates, index: pa.Table, decided:
         there = places[rows]
         masks[rows] = _masks(prior, fate, decided)[there]
         said = keys_of(leaf.column("digest"))[rows] == keys_of(known.column("digest"))[there]
-        masks[rows[~said]] |= prior.stage.every & ~MEASURES
+        masks[rows[~said]] = prior.stage.every
         read[rows] = _changed(leaf, known, index)[rows] | (masks[rows] != 0)
     return Missing(leaf, known, places, masks, read)
 

@@ -30,13 +30,21 @@ def trace(root: str | Path, name: str) -> dict[str, Any]:
     for number in reversed(store.versions()):
         found = _in(Dataset(store, store.version(number)), identity)
         if found["rows"] or found["rejected"]:
-            return {"asked": name, "id": identity, "version": number, "newest": number == newest.version["version"], **found}
+            return {
+                "asked": name,
+                "id": identity,
+                "version": number,
+                "newest": number == newest.version["version"],
+                **found,
+            }
     raise RequestError(f"{root}: {name!r} is in no version; give a row's id, or a URI as the listing writes it")
 
 
 def _is_id(name: str) -> bool:
     head = name[:ID_DIGITS]
-    return len(head) == ID_DIGITS and set(head) <= set("0123456789abcdef") and name[ID_DIGITS : ID_DIGITS + 1] in ("", ".")
+    return (
+        len(head) == ID_DIGITS and set(head) <= set("0123456789abcdef") and name[ID_DIGITS : ID_DIGITS + 1] in ("", ".")
+    )
 
 
 def _in(dataset: Dataset, identity: str) -> dict[str, Any]:
@@ -60,7 +68,11 @@ def _holds(prefix: str, identity: str) -> bool:
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
     lineage = [{**one, "params": json.loads(one["params"])} for one in row.get("lineage") or []]
-    vectors = {name: f"{len(value)} values" for name, value in row.items() if isinstance(value, list) and len(value) > 16 and name != "lineage"}
+    vectors = {
+        name: f"{len(value)} values"
+        for name, value in row.items()
+        if isinstance(value, list) and len(value) > 16 and name != "lineage"
+    }
     return {**row, **vectors, **({"lineage": lineage} if "lineage" in row else {})}
 
 
@@ -76,5 +88,7 @@ def drawn(found: dict[str, Any]) -> str:
         lines.append(f"{'└─' if last else '├─'} {row['output']}: {row['id']}  ({row['split']}, {row['file']})")
         for step in row.get("lineage", []):
             params = ", ".join(f"{name} {value}" for name, value in step["params"].items())
-            lines.append(f"{'   ' if last else '│  '}  {step['step']}: {step['operation']}{f' ({params})' if params else ''}")
+            lines.append(
+                f"{'   ' if last else '│  '}  {step['step']}: {step['operation']}{f' ({params})' if params else ''}"
+            )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Which rows leave at which step: verdicts from measures, decisions from the whole table, and what is left for each output."""
+"""Which rows leave at which step: verdicts from measures, decisions from the whole table, and what is left."""
 
 from __future__ import annotations
 
@@ -35,11 +35,13 @@ class Fates:
         return self.union(node.needs)
 
     def union(self, names: Sequence[str]) -> Flags:
+        """Give which rows leave any of several steps; all that could be read, where none is named."""
         if not names:
             return np.asarray(self.measures.column("failure").is_null().to_numpy(), dtype=bool)
         return np.asarray(np.logical_or.reduce([self.alive[name] for name in names]), dtype=bool)
 
     def leave(self, node: Node, row: int, why: Mapping[str, Any]) -> None:
+        """Take a row out at a step; the first step at which it left is what is told."""
         self.alive[node.id][row] = False
         self.lost.setdefault(row, {"step": node.id, **why})
 
@@ -143,4 +145,10 @@ def rejections(stage: Stage, fate: Fates) -> Iterator[dict[str, Any]]:
         yield {"id": fate.ids[row], **listed, **one, "sha256": sha256, "keeper": None, **left}
 
 
-UNEXPLAINED = {"step": "outputs", "reason": "no_rows", "message": "no step made a row of this image", "measure": None, "limit": None}
+UNEXPLAINED = {
+    "step": "outputs",
+    "reason": "no_rows",
+    "message": "no step made a row of this image",
+    "measure": None,
+    "limit": None,
+}

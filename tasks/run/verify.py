@@ -35,7 +35,14 @@ def verify(root: str | Path, sample: int | None = 20) -> dict[str, Any]:
             if not found["same"]:
                 problems.append(f"{output}: {row['id']} ({found['uri']}): {found['message']}")
     files = sum(len(dataset.version[name]) for name in ("files", "rejected", "measures", "decisions"))
-    return {"dataset": str(root), "version": dataset.version["version"], "files": files, "rows": rows, "replayed": replayed, "problems": problems}
+    return {
+        "dataset": str(root),
+        "version": dataset.version["version"],
+        "files": files,
+        "rows": rows,
+        "replayed": replayed,
+        "problems": problems,
+    }
 
 
 def _files(dataset: Dataset) -> Iterator[str]:
@@ -68,7 +75,7 @@ def _sum(dataset: Dataset) -> Iterator[str]:
     rejected = set(dataset.rejected.column("id").to_pylist())
     counts = dataset.version["counts"]
     if kept & rejected:
-        yield f"{len(kept & rejected)} sources are kept and rejected, such as {sorted(kept & rejected)[0]}"
+        yield f"{len(kept & rejected)} sources are kept and rejected, such as {min(kept & rejected)}"
     if len(kept) + len(rejected) != counts["listed"]:
         yield f"listed {counts['listed']} is not kept {len(kept)} + rejected {len(rejected)}"
 
@@ -80,7 +87,7 @@ def _source(name: str) -> str:
 
 
 def _rows(dataset: Dataset, sample: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give all rows, or the first ``sample`` in the order of ids of each output: ids are hashes, so these are random."""
+    """Give all rows, or the first ``sample`` of each output: ids are hashes, so their order is random."""
     for output in dataset.outputs:
         left = sample
         for path in dataset.files(output):
@@ -100,4 +107,3 @@ def _undecodable(output: str, row: dict[str, Any]) -> Iterator[str]:
         decode(data, read_header(data))
     except Rejected as rejected:
         yield f"{output}: {row['id']}: its image does not decode: {rejected.message}"
-

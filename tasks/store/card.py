@@ -23,6 +23,13 @@ PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 # YAML 1.1, which datasets' reader speaks, takes these for booleans and nothing.
 WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 BESIDE = frozenset(("id", "needs", "where", "use"))  # in a frozen step, beside the operation's name
+LINEAGE = """\
+- `source` of a row names the file that it was made from (uri, SHA-256, bytes, frame).
+- `lineage` lists the steps that touched its pixels, with what was drawn for it.
+- `rejected/*.parquet` has every image that is in no output: uri, step, reason, message, measure, limit, keeper.
+- `.imagemill/versions/{version:08d}.json` names all files of this version with their SHA-256.
+- `imagemill trace PATH ID` tells a row's whole story; `imagemill replay PATH ID` makes it again.
+- `report.html` shows the same with pictures; `croissant.json` says it to machines."""
 MARKDOWN = re.compile(r"([\\`*_\[\]|~#$])")
 
 
@@ -67,7 +74,8 @@ def _feature(feature: Mapping[str, Any]) -> dict[str, Any]:
     if kind in ("List", "LargeList"):
         inner = _feature(about.pop("feature"))
         only = next(iter(inner)) if len(inner) == 1 else ""
-        return {"list" if kind == "List" else "large_list": inner[only] if only in ("dtype", "struct") else inner, **about}
+        name = "list" if kind == "List" else "large_list"
+        return {name: inner[only] if only in ("dtype", "struct") else inner, **about}
     if kind == "ClassLabel":
         return {"dtype": {"class_label": {"names": {str(i): name for i, name in enumerate(about["names"])}}}}
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
@@ -125,7 +133,10 @@ def _statistics(version: Mapping[str, Any]) -> Iterable[str]:
     yield "Every image of the source is either kept, in at least one output, or rejected with a reason."
     rows = {name: counts["rows"].get(name, {}) for name in version["outputs"]}
     splits = list(dict.fromkeys(split for name in rows for split in _files_of(version, name)))
-    lines = [[f"`{name}`", *(f"{rows[name].get(s, 0):,}" for s in splits), f"{sum(rows[name].values()):,}"] for name in rows]
+    lines = [
+        [f"`{name}`", *(f"{among.get(split, 0):,}" for split in splits), f"{sum(among.values()):,}"]
+        for name, among in rows.items()
+    ]
     yield _table(["rows", *(plain(split) for split in splits), "all"], lines)
     if counts["reasons"]:
         reasons = sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))
@@ -156,16 +167,7 @@ def _loading(version: Mapping[str, Any]) -> Iterable[str]:
 
 def _lineage(version: Mapping[str, Any]) -> Iterable[str]:
     yield "## Where each row comes from"
-    yield "\n".join(
-        [
-            "- `source` of a row names the file it was made from (uri, SHA-256, bytes, frame); `lineage` lists the steps "
-            "that touched its pixels, with what was drawn.",
-            "- `rejected/*.parquet` has every image that is in no output: uri, step, reason, message, measure, limit, keeper.",
-            f"- `.imagemill/versions/{version['version']:08d}.json` names all files of this version with their SHA-256.",
-            "- `imagemill trace PATH ID` tells a row's whole story; `imagemill replay PATH ID` makes it again.",
-            "- `report.html` shows the same with pictures; `croissant.json` says it to machines.",
-        ]
-    )
+    yield LINEAGE.format(version=version["version"])
 
 
 def _making(version: Mapping[str, Any]) -> Iterable[str]:
@@ -192,6 +194,7 @@ def _steps(steps: Iterable[Mapping[str, Any]]) -> list[CommentedMap]:
 
 def _flow(value: Any) -> Any:
     """Lay a value out on one line; a nested step begins with its operation, and says its id where that differs."""
+    made: CommentedMap | CommentedSeq
     if isinstance(value, Mapping):
         items = sorted(value.items(), key=lambda item: item[0] in BESIDE)
         made = CommentedMap({key: _flow(item) for key, item in items if not (key == "id" and item in value)})

@@ -114,7 +114,10 @@ def _file_set(name: str, files: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _names(set_id: str, names: Iterable[str]) -> dict[str, Any]:
     """Say what the numbers of a class column mean."""
-    fields = (("number", "sc:Integer"), ("name", "sc:Text"))
+    fields = [
+        {"@type": "cr:Field", "@id": f"{set_id}/{name}", "name": name, "dataType": kind}
+        for name, kind in (("number", "sc:Integer"), ("name", "sc:Text"))
+    ]
     return {
         "@type": "cr:RecordSet",
         "@id": set_id,
@@ -122,7 +125,7 @@ def _names(set_id: str, names: Iterable[str]) -> dict[str, Any]:
         "description": "The number of each class and its name.",
         "dataType": "sc:Enumeration",
         "key": {"@id": f"{set_id}/number"},
-        "field": [{"@type": "cr:Field", "@id": f"{set_id}/{name}", "name": name, "dataType": kind} for name, kind in fields],
+        "field": fields,
         "data": [{f"{set_id}/number": i, f"{set_id}/name": name} for i, name in enumerate(names)],
     }
 

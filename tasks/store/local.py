@@ -54,6 +54,7 @@ class Store:
 
     @property
     def house(self) -> Path:
+        """The folder of what is ours: versions, objects, measures, staging."""
         return self.root / HOUSE
 
     def path(self, name: str) -> Path:
@@ -75,7 +76,7 @@ class Store:
             os.link(temporary, final)
         except FileExistsError:
             if sha256_of(final) != sha256:
-                os.replace(temporary, final)
+                temporary.replace(final)
         finally:
             temporary.unlink(missing_ok=True)
         sync_folder(final.parent)
@@ -132,7 +133,8 @@ class Store:
                 file.seek(0)
                 holder = file.read().strip() or "unknown"
                 raise ImagemillError(
-                    f"{self.root}: another run is writing this dataset (process {holder}); wait for it, or name another --output"
+                    f"{self.root}: another run is writing this dataset (process {holder}); "
+                    "wait for it, or name another --output"
                 ) from error
             file.truncate(0)
             file.write(str(os.getpid()))
@@ -181,7 +183,7 @@ class Store:
         """Replace a generated file at the root of the dataset, whole."""
         temporary = self.temporary()
         temporary.write_bytes(text.encode() if isinstance(text, str) else text)
-        os.replace(temporary, self.root / name)
+        temporary.replace(self.root / name)
 
     def clear_staging(self) -> None:
         """Remove what was staged: after a commit it is in the shards."""
@@ -195,7 +197,7 @@ AT_FDCWD = -100
 def swap(new: Path, old: Path) -> None:
     """Put a folder where another is, in one step where the system can (renameat2), else in two renames."""
     if not old.exists():
-        os.rename(new, old)
+        new.rename(old)
         return
     libc = ctypes.CDLL(None, use_errno=True)
     rename = getattr(libc, "renameat2", None)
@@ -205,5 +207,5 @@ def swap(new: Path, old: Path) -> None:
     if rename is not None and code not in (errno.EINVAL, errno.ENOSYS, errno.EPERM):
         raise OSError(code, os.strerror(code), str(old))
     away = new.with_name(new.name + ".old")
-    os.rename(old, away)
-    os.rename(new, old)
+    old.rename(away)
+    new.rename(old)

@@ -61,6 +61,9 @@ OWN = (
 )
 
 
+NO_COLUMNS = pa.schema([])
+
+
 @dataclass(frozen=True)
 class Contents:
     """What the listing fixes before any row: the sorted class list, the box categories, the manifest's columns."""
@@ -68,11 +71,11 @@ class Contents:
     classes: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     boxes: bool = False
-    columns: pa.Schema = pa.schema([])
+    columns: pa.Schema = NO_COLUMNS
 
 
 def measure_columns(node: Node) -> dict[str, str]:
-    """Give a check's measures and the columns they stand in: the step's id, with the measure's name where it has one."""
+    """Give a check's measures and their columns: the step's id, with the measure's name where it has one."""
     operation = node.operation
     if not isinstance(operation, Check):
         return {}
@@ -103,7 +106,8 @@ def output_schema(graph: Graph, output: Output, contents: Contents) -> pa.Schema
     if output.form == "image":
         fields.append(pa.field("image", IMAGE))
     elif output.form == "tensor":
-        assert output.node.size is not None and output.node.channels is not None
+        assert output.node.size is not None, "the graph lets no tensor pass without a size"
+        assert output.node.channels is not None, "the graph lets no tensor pass without channels"
         shape = [output.node.size.height, output.node.size.width, output.node.channels]
         values = shape[0] * shape[1] * shape[2]
         fields.append(pa.field("pixels", pa.list_(pa.float32(), values), metadata={"shape": json.dumps(shape)}))

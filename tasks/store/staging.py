@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +73,7 @@ def write(folder: Path, tables: Mapping[str, pa.Table], receipt: Mapping[str, An
         sink.file.write(digest)
         sink.file.close()
         final = folder / f"unit-{digest.hex()[:32]}.arrow"
-        os.replace(temporary, final)
+        temporary.replace(final)
         return final
     finally:
         sink.file.close()
@@ -94,6 +93,7 @@ class Staged:
 
     @cached_property
     def receipt(self) -> dict[str, Any]:
+        """What the unit says of itself: fingerprints, outputs, where its tables lie."""
         end = self._buffer.size - TAIL
         length = int.from_bytes(self._buffer.slice(end, 8).to_pybytes(), "big")
         loaded: dict[str, Any] = json.loads(self._buffer.slice(end - length, length).to_pybytes())
@@ -107,6 +107,7 @@ class Staged:
         return hashlib.sha256(whole[:-32]).digest() == bytes(whole[-32:])
 
     def table(self, name: str) -> pa.Table:
+        """Give one of the tables, without copying it."""
         start, length = self.receipt["tables"][name]
         return pa.ipc.open_file(pa.BufferReader(self._buffer.slice(start, length))).read_all()
 

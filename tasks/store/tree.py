@@ -48,4 +48,6 @@ def _deep(prefix: str, heads: NDArray[np.uint64], weights: Weights, limit: int) 
     if int(weights.sum()) <= limit or len(heads) == 1 or len(prefix) == 64:
         return [prefix]
     ones = (heads >> np.uint64(63 - len(prefix))) & np.uint64(1) == 1
-    return _deep(prefix + "0", heads[~ones], weights[~ones], limit) + _deep(prefix + "1", heads[ones], weights[ones], limit)
+    return _deep(prefix + "0", heads[~ones], weights[~ones], limit) + _deep(
+        prefix + "1", heads[ones], weights[ones], limit
+    )

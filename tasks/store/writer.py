@@ -86,7 +86,9 @@ def _one(batches: list[pa.RecordBatch]) -> pa.Table:
     return pa.Table.from_batches([batch for batch in batches if len(batch)]).combine_chunks()
 
 
-def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int, sorted_by: str = "id") -> Written:
+def write(
+    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int, sorted_by: str = "id"
+) -> Written:
     """Write sorted rows to ``path`` and sync it. ``rows`` is how many there will be, known before.
 
     Raises ``OSError`` where the disk is full or gone; what was written until then stays under ``path``.

@@ -208,7 +208,7 @@ def test_a_torn_staged_file_is_made_again(collection: Collection) -> None:
 
     with pytest.raises(Killed):
         collection.run("a", order=die_at_the_end)
-    torn = sorted((collection.folder / "a" / ".imagemill" / "staging").glob("*.arrow"))[0]
+    torn = min((collection.folder / "a" / ".imagemill" / "staging").glob("*.arrow"))
     torn.write_bytes(torn.read_bytes()[:-100])
     assert collection.run("a").made > 0
     assert collection.files("a") == collection.fresh_files("b")

@@ -214,9 +214,9 @@ class Builder:
             row = {name: value for name, value in whole.items() if name in schema.names}
             if "image" in schema.names:
                 row["image"] = {"bytes": picture(one.uri, copy), "path": Path(one.uri).name}
-            for field in schema:
-                if pa.types.is_fixed_size_list(field.type):
-                    row[field.name] = np.linspace(-3, 3, field.type.list_size, dtype=np.float32).tolist()
+            for vector in schema:
+                if pa.types.is_fixed_size_list(vector.type):
+                    row[vector.name] = np.linspace(-3, 3, vector.type.list_size, dtype=np.float32).tolist()
             yield row
 
     def _measures(self, graph: Graph, kept: Sequence[Kept], lost: Sequence[Lost]) -> Iterable[dict[str, Any]]:

@@ -1,0 +1,37 @@
+"""The closing lines of a run in the terminal: what came out, what did not, where it lies."""
+
+from __future__ import annotations
+
+import os
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.request import Result
+
+
+def show(result: Result) -> None:
+    """Print the summary on standard output."""
+    console = Console(no_color=bool(os.environ.get("NO_COLOR")) or None, highlight=False, soft_wrap=True)
+    if not result.changed:
+        console.print(f"{result.pipeline}: unchanged since version {result.version}; nothing was written")
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_row("sources", f"{result.sources:,}")
+    table.add_row("kept", f"{result.kept:,}")
+    table.add_row("rejected", f"{result.rejected:,}")
+    for reason, count in sorted(result.reasons.items(), key=lambda pair: -pair[1]):
+        table.add_row(f"  {reason}", f"{count:,}")
+    for name, splits in result.outputs.items():
+        shares = ", ".join(f"{split} {count:,}" for split, count in splits.items())
+        table.add_row(f"rows in {name}", f"{sum(splits.values()):,}  ({shares})")
+    table.add_row("seconds", f"{result.seconds:,.1f}")
+    if result.made:
+        table.add_row("images a second", f"{result.images_per_second:,.0f}")
+    console.print(table)
+    console.print(f"dataset    {result.output}")
+    console.print(f"report     {result.report}")
+    console.print(
+        f"dashboard  {result.run_page or 'none: no Prefect server is running (set PREFECT_API_URL to record runs)'}"
+    )

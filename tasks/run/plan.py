@@ -1,0 +1,141 @@
+"""Plan: what a pipeline's steps are and what a run would make, without making it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.load.source import SourceSpec
+from tasks.pipeline.graph import Graph, Node
+from tasks.run.run import Run
+from tasks.store.local import Store
+
+
+def planned(graph: Graph, source: SourceSpec, store: Store, limit: int | None = None) -> dict[str, Any]:
+    """Say what a run would do: the graph, its artifacts, and how many sources would be read, leaf by leaf.
+
+    Nothing is written but what a listing of more than 65,536 sources spills, which is removed again.
+    """
+    run = Run.start(graph, source, store, limit)
+    try:
+        run.resume()
+        read = sum(unit.sources.num_rows for unit in run.missing(1))
+        prior = run.prior.current
+        version = store.latest()
+        return {
+            "pipeline": graph.spec.name,
+            "source": run.listing.source.root,
+            "output": str(store.root),
+            "sources": run.listing.sources,
+            "classes": list(run.stage.contents.classes),
+            "version": version["version"] if version else None,
+            "to_read": read,
+            "unchanged": run.is_unchanged(),
+            "current": prior,
+            "fingerprints": run.stage.fingerprints,
+            "steps": [_step(node, graph) for node in graph.nodes.values()],
+            "outputs": [
+                {
+                    "name": output.name,
+                    "from": list(output.spec.sources),
+                    "form": output.form,
+                    "features": {name: len(names) for name, names in output.features.items()},
+                    "expected_bytes": _expected(run, output.name),
+                    "shard": output.spec.shard,
+                }
+                for output in graph.outputs
+            ],
+            "equal_files_draw_alike": any(node.operation.is_random for node in graph.nodes.values()),
+        }
+    finally:
+        run.listing.close()
+
+
+def _expected(run: Run, name: str) -> int:
+    output = run.stage.graph.output(name)
+    sizes = (size for prefix in run.listing.leaves for size in run.listing.leaf(prefix).column("size").to_pylist())
+    return sum(output.expected_bytes(size) for size in sizes)
+
+
+def _step(node: Node, graph: Graph) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "operation": node.operation.name(),
+        "kind": node.operation.kind,
+        "needs": list(node.needs),
+        "where": dict(node.where),
+        "size": list(node.size) if node.size else None,
+        "dtypes": sorted(node.dtypes),
+        "channels": node.channels,
+        "rows": sum(count for count, _ in node.rows.values()),
+        "settles": sorted(path for path in graph.settles if path == node.id or path.startswith(f"{node.id}/")),
+        "nested": [step.operation.name() for step in node.operation.steps],
+    }
+
+
+def drawn(graph: Graph, found: dict[str, Any]) -> str:
+    """Draw the plan as a tree: each step below the one it needs."""
+    lines = [f"{found['pipeline']}: {found['source']} ({found['sources']:,} sources)"]
+    children: dict[str, list[str]] = {}
+    for node in graph.nodes.values():
+        children.setdefault(node.needs[0] if node.needs else "", []).append(node.id)
+    steps = {step["id"]: step for step in found["steps"]}
+    outputs: dict[str, list[dict[str, Any]]] = {}
+    for output in found["outputs"]:
+        outputs.setdefault(output["from"][0], []).append(output)
+
+    def below(name: str, indent: str) -> None:
+        branches = [(False, one) for one in outputs.get(name, [])] + [(True, one) for one in children.get(name, [])]
+        for i, (is_step, one) in enumerate(branches):
+            last = i == len(branches) - 1
+            text = _described(steps[one]) if is_step else _output(one, found)
+            lines.append(f"{indent}{'└─' if last else '├─'} {text}")
+            if is_step:
+                below(one, indent + ("   " if last else "│  "))
+
+    below("", "")
+    lines += ["", *_summary(found)]
+    return "\n".join(lines)
+
+
+def _described(step: dict[str, Any]) -> str:
+    name = step["id"] if step["id"] == step["operation"] else f"{step['id']}: {step['operation']}"
+    about = [step["kind"]]
+    about += [f"{step['size'][0]}x{step['size'][1]}"] if step["size"] else []
+    about += ["/".join(step["dtypes"])] if len(step["dtypes"]) < 3 else []
+    about += [f"{step['rows']} rows a source"] if step["rows"] > 1 else []
+    about += [f"where {name} = {value}" for name, value in step["where"].items()]
+    about += [f"with {' and '.join(step['needs'][1:])}"] if len(step["needs"]) > 1 else []
+    about += [f"[{', '.join(step['nested'])}]"] if step["nested"] else []
+    return f"{'* ' if step['settles'] else ''}{name}  ({'; '.join(about)})"
+
+
+def _output(output: dict[str, Any], found: dict[str, Any]) -> str:
+    state = "as committed" if found["current"].get(output["name"]) else "to be made"
+    return f"=> {output['name']}  ({output['form']}; about {output['expected_bytes'] / 1e6:,.1f} MB expected; {state})"
+
+
+def _summary(found: dict[str, Any]) -> list[str]:
+    version = f"version {found['version']}" if found["version"] else "nothing yet"
+    lines = [f"output: {found['output']} ({version})"]
+    if found["unchanged"]:
+        lines.append("nothing to do: unchanged since the last version")
+    else:
+        lines.append(f"to read: {found['to_read']:,} of {found['sources']:,} sources")
+    if any(step["settles"] for step in found["steps"]):
+        lines.append("* a new resampling starts here: the steps before it are done together")
+    if found["equal_files_draw_alike"]:
+        lines.append("note: random steps draw by content, so files with equal bytes are augmented alike")
+    return lines
+
+
+def mermaid(graph: Graph) -> str:
+    """Draw the graph in Mermaid's language."""
+    lines = ["flowchart TD", "  source([source])"]
+    for node in graph.nodes.values():
+        label = node.id if node.id == node.operation.name() else f"{node.id}: {node.operation.name()}"
+        lines.append(f'  {node.id}["{label}"]')
+        lines += [f"  {need} --> {node.id}" for need in node.needs] or [f"  source --> {node.id}"]
+    for output in graph.outputs:
+        lines.append(f'  out_{output.name}[("{output.name}")]')
+        lines += [f"  {need} --> out_{output.name}" for need in output.spec.sources]
+    return "\n".join(lines)

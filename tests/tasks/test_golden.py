@@ -1,0 +1,153 @@
+"""The bytes that each operation makes, pinned: they change only together with its version.
+
+``python -m tests.tasks.test_golden`` writes tests/golden.json anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from tasks.image.sample import Sample
+from tasks.operation import Check, Dataset, Expander, Feature, KeyedDraws, Operation, Step, canonical_json, shipped
+from tasks.pipeline.rewrite import settles
+from tests.tasks.images import KINDS, in_dtype, make, perform, sample
+
+FILE = Path(__file__).parents[1] / "golden.json"
+
+# Beside its example: parameters under which an operation takes other ways.
+CASES: dict[str, list[dict[str, Any]]] = {
+    "resize": [
+        {"size": [40, 30]},
+        {"size": 50, "fit": "pad"},
+        {"size": 33, "fit": "crop"},
+        {"size": 30, "fit": "shortest"},
+        *({"size": [41, 90], "interpolation": name} for name in ("nearest", "linear", "cubic", "area", "lanczos")),
+    ],
+    "center_crop": [{"size": 40}, {"size": [100, 60], "fill": 0.3}],
+    "crop": [{"box": [5, 6, 70, 30]}, {"box": [-5, 6, 70, 90], "fill": 1}],
+    "grayscale": [{"weights": name} for name in ("rec601", "rec709", "mean")],
+    "convert_color": [{"space": name} for name in ("rgb", "gray", "hsv", "lab", "ycrcb")],
+    "convert_dtype": [
+        {"dtype": name, "rounding": how} for name in ("uint8", "uint16", "float32") for how in ("nearest", "down")
+    ],
+    "normalize": [
+        {"statistics": {"mean": [0.5], "std": [0.25]}},
+        {"method": "unit"},
+        *({"method": name, "per": per} for name in ("minmax", "percentile", "zscore") for per in ("image", "channel")),
+    ],
+    "rotate": [{"p": 1, "expand": how} for how in ("keep", "fit", "crop")],
+    "hog": [{"cell": 8}, {"cell": [10, 6], "block": [3, 2], "orientations": 8}],
+    "deduplicate": [{"method": "phash"}],
+    "split": [{}, {"train": 0.5, "test": 0.5, "group": "patient"}],
+}
+
+
+def picture(channels: int, dtype: str) -> NDArray[Any]:
+    """A fixed picture: waves, an edge, noise, from integers alone."""
+    y, x = np.mgrid[0:53, 0:67]
+    noise = (x * 7919 + y * 104_729 + x * y * 31) % 23
+    gray = (x * 3 + y * 2 + (x // 9 % 2) * 60 + (y > 30) * 40 + noise) % 256
+    return in_dtype(
+        np.stack([(gray + 50 * c * (x > y)) % 256 for c in range(channels)], axis=2).astype(np.uint8), dtype
+    )
+
+
+def digest(operation: Operation) -> str:
+    """Everything that an operation makes of the pictures, as one SHA-256."""
+    sha = hashlib.sha256()
+    for dtype, channels in KINDS:
+        if not (operation.name() == "normalize" and channels == 1 and len(_mean(operation)) == 3):
+            for part in made(operation, sample(picture(channels, dtype), b"golden")):
+                sha.update(part)
+    return sha.hexdigest()
+
+
+def _mean(operation: Any) -> tuple[float, ...]:
+    return () if operation.measured or operation.method == "unit" else getattr(operation.statistics, "mean", (0, 0, 0))
+
+
+def made(operation: Operation, start: Sample) -> list[bytes]:
+    step = Step(id=operation.name(), operation=operation)
+    draws = KeyedDraws(7, settles([(step.id, operation)]))
+    if isinstance(operation, Check):
+        return [canonical_json(operation.measure(start.picture())).encode()]
+    if isinstance(operation, Feature):
+        return [operation.extract(start.picture()).tobytes()]
+    if isinstance(operation, Dataset):
+        parts = [value for value in operation.measure(start.picture()).values() if isinstance(value, bytes)]
+        if hasattr(operation, "assign"):
+            keys = [hashlib.sha256(bytes([i])).digest() for i in range(100)]
+            parts += [",".join(operation.assign(key, group) for key in keys for group in (None, "g")).encode()]
+        elif parts:
+            parts.append(decisions(operation, parts[0]))
+        return parts
+    samples = [start]
+    if isinstance(operation, Expander):
+        samples = operation.expand(start, step.id, draws)
+    else:
+        samples = [
+            perform(step, start.__class__(start.base, content), step.id, draws) for content in (b"1", b"2", b"3")
+        ]
+    return [part for one in samples for part in (about(one).encode(), one.picture().tobytes())]
+
+
+def about(one: Sample) -> str:
+    lineage = canonical_json([list(done) for done in one.lineage])
+    return f"{one.picture().dtype}{one.picture().shape}{one.suffix}{lineage}"
+
+
+def decisions(operation: Dataset, value: bytes) -> bytes:
+    hashes = [value, value, bytes([value[0] ^ 255]) + value[1:], bytes(32), bytes([255] * 32)]
+    rows = [
+        {"id": f"{i:020x}", "uri": f"{i}", "sha256": one, "bytes": i, "width": 5, "height": 5 + i % 2, "phash": one}
+        for i, one in enumerate(hashes)
+    ]
+    return canonical_json(operation.decide(pa.Table.from_pylist(rows)).to_pylist()).encode()
+
+
+def golden(name: str, kind: type[Operation]) -> dict[str, Any]:
+    cases = CASES.get(name) or [dict(kind.example)]
+    whole = hashlib.sha256("".join(digest(make(name, **_certain(kind, case))) for case in cases).encode()).hexdigest()
+    return {"version": kind.version, "sha256": whole}
+
+
+def _certain(kind: type[Operation], case: dict[str, Any]) -> dict[str, Any]:
+    return {"p": 1, **case} if "p" in kind.model_fields else case
+
+
+def platform_class() -> str:
+    """What else decides bytes: libraries, and the processor's features that they use."""
+    features = ",".join(sorted(line for line in cv2.getCPUFeaturesLine().split() if line[-1] != "?"))
+    return f"{platform.machine()} numpy {np.__version__} opencv {cv2.__version__} {features}"
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_the_bytes_of_an_operation_change_only_with_its_version(name: str) -> None:
+    stored = json.loads(FILE.read_text())
+    kind = shipped()[name]
+    how = "run `python -m tests.tasks.test_golden`"
+    assert name in stored["operations"], f"{name} is new: {how}"
+    pinned = stored["operations"][name]
+    assert pinned["version"] == kind.version, f"{name} has a new version: {how}"
+    if stored["platform"] != platform_class():
+        pytest.skip("pinned on another class of machine")
+    assert golden(name, kind) == pinned, f"the bytes of {name} changed: bump version in its class, then {how}"
+
+
+def test_no_operation_is_pinned_that_is_gone() -> None:
+    assert set(json.loads(FILE.read_text())["operations"]) <= set(shipped())
+
+
+if __name__ == "__main__":
+    operations = {name: golden(name, kind) for name, kind in sorted(shipped().items())}
+    FILE.write_text(json.dumps({"platform": platform_class(), "operations": operations}, indent=1) + "\n")
