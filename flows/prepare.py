@@ -88,6 +88,7 @@ class Preparation:
         self.stack = stack
         self.client: Client | None = None
         self.made = 0
+        self.waited = 0.0  # for the cluster
         self.files: list[Sealed | dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
 
@@ -99,7 +100,7 @@ class Preparation:
         self._stage("decide", self.run.decide)
         self._stage("make again", partial(self.make, "make again", self.run.missing_again))
         self._stage("seal", self.seal)
-        working = time.monotonic() - start
+        working = time.monotonic() - start - self.waited
         version, changed = self._stage("commit", self.commit)
         self._stage("report", partial(self.report, version, changed))
         rate = self.run.listing.sources / working if self.made else 0.0
@@ -123,7 +124,12 @@ class Preparation:
         start = time.monotonic()
 
         def stage() -> T:
-            return work()
+            try:
+                return work()
+            except OSError as error:
+                raise ImagemillError(
+                    f"{name}: {error}; the dataset is as it was, what was made stays staged: mend it and run again"
+                ) from error
 
         made = task(stage, name=name, task_run_name=name, persist_result=False, cache_policy=NO_CACHE)()
         self.seconds[name] = time.monotonic() - start
@@ -137,6 +143,8 @@ class Preparation:
         if not self.request.allow_shrink:
             self.run.refuse_shrunk()
         self.run.resume()
+        if self.run.version is not None and not self.store.is_shown(self.run.version):
+            self.store.show(self.run.version)
         self.monitor.discovered(self.run.listing.sources, str(self.store.root))
 
     @property
@@ -149,6 +157,7 @@ class Preparation:
     def connected(self) -> Client:
         """Give the cluster, started at the first call; its workers must all be of one platform class."""
         if self.client is None:
+            start = time.monotonic()
             cluster = self.graph.spec.cluster
             asked = self.request
             self.client = self.stack.enter_context(
@@ -162,6 +171,7 @@ class Preparation:
             if not cluster.mixed:
                 _refuse_mixed(self.client)
             self.monitor.connected(dashboard(self.client))
+            self.waited += time.monotonic() - start
         return self.client
 
     def make(self, stage: str, missing: Callable[[int], Iterator[Unit]]) -> None:

@@ -54,13 +54,13 @@ def within(low: float, high: float) -> BeforeValidator:
 
     def bounded(value: Any) -> Any:
         ends = [value, value] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-        if isinstance(ends, (list, tuple)) and all(isinstance(end, (int, float)) for end in ends):
-            if not all(low <= end <= high for end in ends):
-                raise ValueError(f"expected a number in {low:g}..{high:g}, or a range [low, high] in it, got {value}")
+        numbers = isinstance(ends, (list, tuple)) and all(isinstance(end, (int, float)) for end in ends)
+        if numbers and not all(low <= end <= high for end in ends):
+            raise ValueError(f"expected a number in {low:g}..{high:g}, or a range [low, high] in it, got {value}")
         return ends
 
     number = Annotated[float, Field(ge=low, le=high)]
-    return BeforeValidator(bounded, json_schema_input_type=number | tuple[number, number])  # type: ignore[operator]
+    return BeforeValidator(bounded, json_schema_input_type=number | tuple[number, number])
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -201,9 +201,11 @@ class Ranged(Random):
 
     @property
     def is_random(self) -> bool:
+        """Whether the result depends on a draw."""
         return self.p < 1 or any(low < high for low, high in self._ranges().values())
 
     def draw(self, rng: Generator, sample: Sample) -> Params:
+        """Draw a number from each range."""
         return {name: float(rng.uniform(low, high)) for name, (low, high) in self._ranges().items()}
 
 

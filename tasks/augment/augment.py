@@ -20,7 +20,8 @@ class Augment(Expander):
 
     ``copies`` (1 to 1000) go through ``transforms`` in order. The ``original`` stays too, unchanged, with its id. A
     copy that a transform rejects is left out and noted in the lineage of the first row that stays; the image is
-    rejected where no row stays. Dtypes and boxes: as the transforms treat them; with the original they must keep the dtype.
+    rejected where no row stays. Dtypes and boxes: as the transforms treat them; with the original they must keep the
+    dtype.
 
     Source: Albumentations ``Compose``, torchvision ``Compose``.
     """

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from tasks.clean.window import OddSide
+from tasks.clean.odd_side import OddSide
 from tasks.image.render import value_range
 from tasks.image.sample import Pixels
 from tasks.image.values import fractions, from_fractions, with_channels
@@ -18,11 +18,11 @@ from tasks.operation import Filter
 class Bilateral(Filter):
     """Blur without crossing edges.
 
-    Each pixel becomes a mean of those in a disk of ``diameter`` pixels (odd, 1 to 255), weighted by Gaussians of their
-    distance (``sigma_space``, in pixels) and of their difference in value (``sigma_color``, a fraction of the range;
-    differences of the channels are added up, as OpenCV does: scikit-image takes the root of their squares, a square
-    window and, for ``sigma_color``, the image's own deviation). The border is mirrored. Every dtype is kept. Boxes do not
-    change.
+    Each pixel becomes a mean of those in a disk of ``diameter`` pixels (odd, 1 to 255), weighted by Gaussians of
+    their distance (``sigma_space``, in pixels) and of their difference in value (``sigma_color``, a fraction of the
+    range; differences of the channels are added up, as OpenCV does: scikit-image takes the root of their squares, a
+    square window and, for ``sigma_color``, the image's own deviation). The border is mirrored. Every dtype is kept.
+    Boxes do not change.
 
     Source: Tomasi and Manduchi 1998; OpenCV ``bilateralFilter``.
     """

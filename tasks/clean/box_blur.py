@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tasks.clean.window import OddSide
+from tasks.clean.odd_side import OddSide
 from tasks.image.sample import Pixels
 from tasks.image.values import with_channels
 from tasks.operation import Filter
@@ -16,8 +16,9 @@ from tasks.operation import Filter
 class BoxBlur(Filter):
     """Take the mean of a window around each pixel.
 
-    ``size`` is the window's side in pixels, odd, 1 to 255; 1 changes nothing. The border is mirrored without repeating
-    the edge. Every dtype is kept: within 1 level of SciPy's, 1e-5 of the range for float32. Boxes do not change.
+    ``size`` is the window's side in pixels, odd, 1 to 255; 1 changes nothing. The border is mirrored without
+    repeating the edge. Every dtype is kept: within 1 level of SciPy's, 1e-5 of the range for float32. Boxes do not
+    change.
 
     Source: SciPy ``ndimage.uniform_filter(mode="mirror")``, OpenCV ``blur``.
     """

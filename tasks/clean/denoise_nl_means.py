@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.clean.noise import noise_of
-from tasks.clean.window import OddSide
+from tasks.clean.odd_side import OddSide
 from tasks.image.sample import Pixels
 from tasks.image.values import fractions, from_fractions, with_channels
 from tasks.operation import Filter, Fraction
@@ -21,12 +21,12 @@ class DenoiseNlMeans(Filter):
     """Remove noise by non-local means.
 
     Each pixel becomes a mean of the pixels at most ``distance`` px away (a window of 2 x distance + 1: OpenCV's
-    ``searchWindowSize``), weighted by how alike the patches of ``patch`` px (odd) around them are: exp(-d / h^2), d the
-    mean squared difference over patch and channels. ``h`` is a fraction of the range, by default 0.8 times ``sigma``,
-    the noise's standard deviation as a fraction of the range or ``estimated`` from the image. More is removed with a
-    higher ``h``; an image without noise stays as it is. The defaults (5, window of 11) are smaller than OpenCV's (7, 21)
-    and scikit-image's (7, 23): a third of the time. Every dtype is kept; uint8 by OpenCV, within 2 levels of
-    scikit-image, which does the others at 3 to 4 times the time. Boxes do not change.
+    ``searchWindowSize``), weighted by how alike the patches of ``patch`` px (odd) around them are: exp(-d / h^2), d
+    the mean squared difference over patch and channels. ``h`` is a fraction of the range, by default 0.8 times
+    ``sigma``, the noise's standard deviation as a fraction of the range or ``estimated`` from the image. More is
+    removed with a higher ``h``; an image without noise stays as it is. The defaults (5, window of 11) are smaller
+    than OpenCV's (7, 21) and scikit-image's (7, 23): a third of the time. Every dtype is kept; uint8 by OpenCV,
+    within 2 levels of scikit-image, which does the others at 3 to 4 times the time. Boxes do not change.
 
     Source: Buades et al. 2005; OpenCV ``fastNlMeansDenoising``, scikit-image ``restoration.denoise_nl_means``.
     """

@@ -14,9 +14,9 @@ from tasks.operation import Filter
 class DenoiseTv(Filter):
     """Remove noise by total variation.
 
-    Each channel becomes the image u that minimizes sum (u - f)^2 / 2 + ``weight`` x total variation of u: flat areas
-    with sharp edges. ``weight`` is a fraction of the range, 0 to 10; more removes more, and 0 changes nothing. Every
-    dtype is kept. Boxes do not change.
+    Each channel becomes the image u that minimizes sum (u - f)^2 / 2 + ``weight`` x total variation of u: flat
+    areas with sharp edges. ``weight`` is a fraction of the range, 0 to 10; more removes more, and 0 changes
+    nothing. Every dtype is kept. Boxes do not change.
 
     Source: Rudin, Osher and Fatemi 1992, Chambolle 2004; scikit-image ``restoration.denoise_tv_chambolle``.
     """

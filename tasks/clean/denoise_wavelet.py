@@ -18,12 +18,13 @@ METHODS = {"bayes": "BayesShrink", "visu": "VisuShrink"}
 class DenoiseWavelet(Filter):
     """Remove noise by shrinking wavelet coefficients.
 
-    ``method``: ``bayes`` has a threshold for each band, ``visu`` one for all, which smooths more. ``mode``: ``soft``
-    takes the threshold from every coefficient, ``hard`` only sets those below it to zero. ``sigma`` is the noise's
-    standard deviation as a fraction of the range, or ``estimated`` from each channel; 0 changes nothing. Wavelet:
-    Daubechies 1; each channel by itself. Every dtype is kept. Boxes do not change.
+    ``method``: ``bayes`` has a threshold for each band, ``visu`` one for all, which smooths more. ``mode``:
+    ``soft`` takes the threshold from every coefficient, ``hard`` only sets those below it to zero. ``sigma`` is the
+    noise's standard deviation as a fraction of the range, or ``estimated`` from each channel; 0 changes nothing.
+    Wavelet: Daubechies 1; each channel by itself. Every dtype is kept. Boxes do not change.
 
-    Source: Chang et al. 2000 (bayes), Donoho and Johnstone 1994 (visu); scikit-image ``restoration.denoise_wavelet``.
+    Source: Chang et al. 2000 (bayes), Donoho and Johnstone 1994 (visu); scikit-image
+    ``restoration.denoise_wavelet``.
     """
 
     uses: ClassVar[tuple[str, ...]] = ("numpy", "opencv-python-headless", "scikit-image", "PyWavelets")

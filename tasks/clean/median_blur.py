@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from tasks.clean.window import OddSide
+from tasks.clean.odd_side import OddSide
 from tasks.image.sample import Pixels
 from tasks.image.values import with_channels
 from tasks.operation import Filter
@@ -19,8 +19,8 @@ class MedianBlur(Filter):
     """Take the median of a window around each pixel.
 
     ``size`` is the window's side in pixels, odd, 1 to 255; 1 changes nothing. Each channel has its own median; the
-    border repeats the edge. Every dtype is kept, and the values are exact. Windows above 5 px of uint16 and float32 take
-    many times longer than of uint8. Boxes do not change.
+    border repeats the edge. Every dtype is kept, and the values are exact. Windows above 5 px of uint16 and float32
+    take many times longer than of uint8. Boxes do not change.
 
     Source: SciPy ``ndimage.median_filter(mode="nearest")``, as scikit-image ``filters.median``.
     """

@@ -15,9 +15,9 @@ from tasks.image.values import with_channels
 class Opening(Morphology):
     """Remove bright parts that are smaller than the footprint.
 
-    An erosion, then a dilation. ``footprint`` is a ``disk``, ``square`` or ``diamond`` of ``radius`` pixels around each
-    pixel, 0 to 100 (1 by default: with a disk the four neighbours, as scikit-image); 0 changes nothing. Neighbours
-    outside the image do not count. Every dtype is kept, and the values are exact. Boxes do not change.
+    An erosion, then a dilation. ``footprint`` is a ``disk``, ``square`` or ``diamond`` of ``radius`` pixels around
+    each pixel, 0 to 100 (1 by default: with a disk the four neighbours, as scikit-image); 0 changes nothing.
+    Neighbours outside the image do not count. Every dtype is kept, and the values are exact. Boxes do not change.
 
     Source: scikit-image ``morphology.opening(mode="ignore")``.
     """

@@ -19,9 +19,9 @@ TRUNCATE = 4  # radii, as scikit-image and SciPy
 class UnsharpMask(Filter):
     """Sharpen by adding what a Gaussian blur takes away.
 
-    ``radius`` is the Gaussian's standard deviation in pixels, 0 to 100; ``amount`` says how many times the difference is
-    added, 0 to 10; 0 of either changes nothing. The border repeats its pixels mirrored. Every dtype is kept: integers
-    are clipped to the range, float32 is not (scikit-image clips it too). Boxes do not change.
+    ``radius`` is the Gaussian's standard deviation in pixels, 0 to 100; ``amount`` says how many times the
+    difference is added, 0 to 10; 0 of either changes nothing. The border repeats its pixels mirrored. Every dtype
+    is kept: integers are clipped to the range, float32 is not (scikit-image clips it too). Boxes do not change.
 
     Source: scikit-image ``filters.unsharp_mask``.
     """

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from tasks.clean.window import OddSide
+from tasks.clean.odd_side import OddSide
 from tasks.image.sample import Pixels
 from tasks.image.values import fractions, from_fractions, with_channels
 from tasks.operation import Filter
@@ -17,10 +17,10 @@ from tasks.operation import Filter
 class Wiener(Filter):
     """Remove noise by a Wiener filter that adapts to each place.
 
-    Where the variance in a window of ``size`` px (odd) is not above the noise's, a pixel becomes the window's mean; the
-    further it is above, the more of the pixel is kept. ``sigma`` is the noise's standard deviation as a fraction of the
-    range, or ``estimated``: for each channel the root of the mean of all local variances, as SciPy does. 0 changes
-    nothing. The border is mirrored (SciPy's is black). Every dtype is kept. Boxes do not change.
+    Where the variance in a window of ``size`` px (odd) is not above the noise's, a pixel becomes the window's mean;
+    the further it is above, the more of the pixel is kept. ``sigma`` is the noise's standard deviation as a
+    fraction of the range, or ``estimated``: for each channel the root of the mean of all local variances, as SciPy
+    does. 0 changes nothing. The border is mirrored (SciPy's is black). Every dtype is kept. Boxes do not change.
 
     Source: Lim 1990, "Two-Dimensional Signal and Image Processing"; SciPy ``signal.wiener``, MATLAB ``wiener2``.
     """

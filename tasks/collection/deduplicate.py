@@ -24,7 +24,7 @@ BITS = LOW * LOW
 # OpenCV's transform is orthonormal, SciPy's (imagehash) is not: its first row and column are larger.
 SCALES = np.array([math.sqrt(2)] + [1.0] * (LOW - 1), dtype=np.float32)
 KEY = 20  # digits of a row's id that come from its source's key; what follows is the frame, tile or copy
-FEW = 20_000  # hashes up to which bands are narrow, which finds nearly all pairs at a sixteenth of all comparisons
+FEW = 20_000  # hashes up to which bands are narrow: an eighth of all pairs is compared, and nearly all near ones found
 CAP = 4096  # hashes of a bucket that each one is compared with
 
 
@@ -37,6 +37,9 @@ class Deduplicate(Dataset):
     stays; each other one within ``distance`` of it is rejected (``duplicate``). Values of every dtype are rounded to 8
     bits. Photographs differ from imagehash's hash (which reduces by Lanczos) in at most 8 bits;
     near-black ones and those under 64 px in up to 16.
+
+    Up to 20,000 distinct hashes nearly every pair within ``distance`` is found; beyond, the search is approximate: 99 %
+    of pairs that differ in 24 bits, 79 % in 36, 43 % in 48, 19 % in 60.
 
     Source: imagehash ``phash(hash_size=16)``; Zauner 2010, "Implementation and benchmarking of perceptual image hash
     functions".
@@ -158,8 +161,9 @@ def _groups(words: NDArray[np.uint64], distance: int) -> list[list[int]]:
 def _pairs(words: NDArray[np.uint64], distance: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Find pairs of hashes within ``distance`` among those with an equal band: never all pairs.
 
-    Up to ``FEW`` hashes 32 bands of 8 bits (98 % of pairs 60 bits apart, 99.9 % of those 48 apart); above, 16 bands of
-    16 bits. A hash meets at most ``CAP`` others of its bucket, the next ones in order.
+    Up to ``FEW`` hashes 32 bands of 8 bits, above it 16 bands of 16 bits. Found of planted pairs, by the bits that
+    differ (24, 36, 48, 60): 100, 100, 100, 99 % of 10,000 hashes, 99, 79, 43, 19 % of 30,000. A hash meets at most
+    ``CAP`` others of its bucket, the next ones in order.
     """
     bands = words.view(np.uint8 if len(words) <= FEW else np.uint16)
     for band in bands.T:

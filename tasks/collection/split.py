@@ -34,8 +34,8 @@ class Split(Dataset):
 
     Each part has a share; the shares, in the order in which they are written, sum to 1. Any name of letters, digits and
     underscores may stand beside or instead of ``train``, ``validation`` and ``test``; bare: 0.8, 0.1 and 0.1. An
-    image's part follows from its key alone, so no image ever moves when others come or go. ``group`` names a column, such
-    as a patient: images with an equal value stay together (an image without one goes by its key). Any dtype; boxes
+    image's part follows from its key alone, so no image ever moves when others come or go. ``group`` names a column,
+    such as a patient: images with an equal value stay together (an image without one goes by its key). Any dtype; boxes
     do not change.
 
     Source: Géron 2022, "Hands-On Machine Learning", section 2: splitting by a hash of the identifier.

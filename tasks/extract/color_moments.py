@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,12 +27,16 @@ class ColorMoments(Feature):
 
     def extract(self, pixels: Pixels) -> NDArray[np.float32]:
         planes = colors(pixels, self.space)
-        values = planes.reshape(-1, planes.shape[2]).astype(np.float64)
-        mean = values.mean(axis=0)
-        values -= mean
-        square = values * values
-        third = (square * values).mean(axis=0)
-        return np.stack([mean, np.sqrt(square.mean(axis=0)), np.cbrt(third)], axis=1).ravel().astype(np.float32)
+        mean = _mean(planes)
+        rest = planes - mean.astype(np.float32)
+        square = rest * rest
+        moments = [mean, np.sqrt(_mean(square)), np.cbrt(_mean(square * rest))]
+        return np.stack(moments, axis=1).ravel().astype(np.float32)
 
     def components(self, size: Size | None, channels: int | None) -> list[str]:
         return [f"{name}.{moment}" for name in CHANNELS[self.space] for moment in ("mean", "std", "skewness")]
+
+
+def _mean(planes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give each channel's mean, summed in float64."""
+    return np.array(cv2.mean(planes)[: planes.shape[2]])

@@ -1,4 +1,4 @@
-"""What features of key points share: a bag or the strongest of their descriptors, as a vector of fixed length."""
+"""What features of key points share: the mean and spread, or the strongest, of their descriptors, as a vector of fixed length."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.operation import Feature
 class KeyPoints(Feature):
     """Finds key points and sums up their descriptors."""
 
-    summary: Literal["bag", "top"] = "bag"
+    pooling: Literal["mean_std", "top"] = "mean_std"
     top: Annotated[int, Field(ge=1, le=1000)] = 8
     features: Annotated[int, Field(ge=1, le=100_000)] = 500
 
@@ -35,7 +35,7 @@ class KeyPoints(Feature):
         keys = [(-point.response, point.pt[1], point.pt[0], point.size, point.angle) for point in points]
         order = sorted(range(len(keys)), key=keys.__getitem__)[: self.features]
         ranked = descriptors[order].astype(np.float64)
-        if self.summary == "top":
+        if self.pooling == "top":
             chosen = np.zeros((self.top, self.length()))
             chosen[: len(order)] = ranked[: self.top]
             return np.concatenate([[len(order)], chosen.ravel()]).astype(np.float32)
@@ -44,5 +44,7 @@ class KeyPoints(Feature):
         return np.concatenate([[len(order)], ranked.mean(axis=0), ranked.std(axis=0)]).astype(np.float32)
 
     def components(self, size: Size | None, channels: int | None) -> list[str]:
-        groups = ["mean", "std"] if self.summary == "bag" else [f"top_{n}" for n in range(1, self.top + 1)]
+        groups = ["mean", "std"]
+        if self.pooling == "top":
+            groups = [f"top_{n}" for n in range(1, self.top + 1)]
         return ["count", *(f"{group}.{n}" for group in groups for n in range(self.length()))]

@@ -21,7 +21,7 @@ def with_channels(pixels: NDArray[Any]) -> Pixels:
 def fractions(pixels: Pixels) -> NDArray[np.float32]:
     """Give values as fractions of the range, float32; floating point stays as it is."""
     if pixels.dtype.kind == "u":
-        return np.multiply(pixels, np.float32(1 / value_range(pixels.dtype)), dtype=np.float32)
+        return pixels.astype(np.float32) * np.float32(1 / value_range(pixels.dtype))
     return pixels.astype(np.float32, copy=False)
 
 

@@ -53,13 +53,14 @@ def svg(spec: Spec, label: str) -> str:
 
 def stacked(counts: Mapping[str, Mapping[str, int]], splits: Sequence[str], what: str) -> Spec:
     """Draw bars by name, each divided by split, with the sum at its end; the longest first, at most 40."""
-    shown = sorted(counts, key=lambda name: (-sum(counts[name].values()), name))[:MOST_BARS]
+    largest = sorted(counts, key=lambda name: (-sum(counts[name].values()), name))[:MOST_BARS]
     values = [
-        {"name": name, "split": split, "n": counts[name].get(split, 0), "order": splits.index(split)}
-        for name in shown
+        {"name": _printable(name), "split": split, "n": counts[name].get(split, 0), "order": splits.index(split)}
+        for name in largest
         for split in splits
     ]
-    sums = [{"name": name, "n": sum(counts[name].values())} for name in shown]
+    sums = [{"name": _printable(name), "n": sum(counts[name].values())} for name in largest]
+    shown = [one["name"] for one in sums]
     axis = {"labelLimit": 220, "ticks": False, "domain": False}
     y = {"field": "name", "type": "nominal", "sort": shown, "title": None, "axis": axis}
     x = {"type": "quantitative", "title": what, "axis": {"format": FORMAT, "tickCount": 5, "tickMinStep": 1}}
@@ -81,6 +82,11 @@ def stacked(counts: Mapping[str, Mapping[str, int]], splits: Sequence[str], what
     return {"width": 480, "height": {"step": 22}, "encoding": {"y": y}, "layer": [bars, ends]}
 
 
+def _printable(name: str) -> str:
+    """Spell out what has no shape: Vega's expressions end at a line separator, and SVG takes no control characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
 def histogram(measure: Measure) -> Spec:
     """Draw a measure's distribution; what lies beyond the threshold in another colour, and the threshold as a line."""
     threshold = measure.threshold
@@ -92,7 +98,8 @@ def histogram(measure: Measure) -> Spec:
     ]
     scale = {"nice": False, "domain": [measure.low, measure.high]}
     x = {"type": "quantitative", "title": None, "axis": {"grid": False, "tickCount": 6}, "scale": scale}
-    y = {"type": "quantitative", "title": "images", "axis": {"format": FORMAT, "tickCount": 4, "tickMinStep": 1}}
+    short = {"format": "~s" if measure.measured >= 10_000 else FORMAT, "tickCount": 4, "tickMinStep": 1}
+    y = {"type": "quantitative", "title": "images", "axis": short}
     colors = {"domain": [False, True], "range": list(FATES.values())}
     bars = {
         "data": {"values": values},
@@ -118,7 +125,7 @@ def scatter(points: Sequence[Point]) -> Spec:
     values = [{"w": p.width, "h": p.height, "fate": "kept" if p.kept else "rejected", "n": p.images} for p in points]
     axes = {name: _size_axis([getattr(p, name) for p in points], f"{name} in px") for name in ("width", "height")}
     fate = {"field": "fate", "type": "nominal"}
-    by_number = {"type": "sqrt", "range": [28, 320], "domainMin": 1}
+    by_number = {"type": "sqrt", "range": [20, 320], "domain": [1, max(30, *(p.images for p in points))]}
     return {
         "width": 480,
         "height": 320,

@@ -56,6 +56,7 @@ def page(statistics: Statistics) -> str:
         samples=_told_samples(pictures),
         points=POINTS,
         most_bars=charts.MOST_BARS,
+        least=lambda counts: min((sum(by.values()), name) for name, by in counts.items()),
         policy=_policy(style, script),
         css=Markup(style),
         javascript=Markup(script),
@@ -66,7 +67,7 @@ def _charts(statistics: Statistics) -> dict[str, Markup]:
     """Draw what there is to draw; vl-convert's SVG escapes the text in it."""
     drawn = dict.fromkeys(("splits", "classes", "categories", "sizes"), "")
     rows = {name: statistics.counts["rows"].get(name, {}) for name in statistics.outputs}
-    if statistics.splits:
+    if any(sum(by.values()) for by in rows.values()):
         label = "Rows by output and split: " + "; ".join(f"{name}: {_listed(by)}" for name, by in rows.items())
         drawn["splits"] = charts.svg(charts.stacked(rows, statistics.splits, "rows"), label)
     for name, what, counts in (

@@ -130,7 +130,7 @@ class _Teller:
                 if len(held) > 1:
                     yield self._family(held, hidden)
                 held, hidden = [], 0
-            if len(held) < COPIES:
+            if len(held) < COPIES and (row["copy"] or 0) < COPIES:
                 held.append(row)
             else:
                 hidden += 1

@@ -280,17 +280,17 @@ class Statistics:
     @cached_property
     def reasons(self) -> list[Reason]:
         """Why images were rejected, the commonest reason first, each with its first rows by id."""
-        wanted: dict[str, int] = {name: REJECTS for name, images in self.counts["reasons"].items() if images}
-        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
+        images: Mapping[str, int] = self.counts["reasons"]
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in images}
         for batch in self._rejected():
-            if not any(len(rows[name]) < wanted[name] for name in wanted):
+            lacking = [name for name, found in rows.items() if len(found) < min(REJECTS, images[name])]
+            if not lacking:
                 break
-            for name in wanted:
-                left = wanted[name] - len(rows[name])
-                chosen = batch.filter(pc.equal(batch.column("reason"), name)) if left else batch.slice(0, 0)
-                rows[name] += chosen.slice(0, left).to_pylist()
-        common = sorted(rows, key=lambda name: (-self.counts["reasons"][name], name))
-        return [Reason(n, self.counts["reasons"][n], sorted(rows[n], key=lambda row: row["uri"] or "")) for n in common]
+            for name in lacking:
+                chosen = batch.filter(pc.equal(batch.column("reason"), name))
+                rows[name] += chosen.slice(0, REJECTS - len(rows[name])).to_pylist()
+        common = sorted(rows, key=lambda name: (-images[name], name))
+        return [Reason(name, images[name], sorted(rows[name], key=lambda row: row["uri"] or "")) for name in common]
 
     @cached_property
     def history(self) -> list[Past]:

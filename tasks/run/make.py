@@ -88,6 +88,7 @@ class Made:
     def __init__(self, job: Job, draws: Draws | None = None) -> None:
         self.job = job
         self.plan: Stage = job.stage
+        self.reader = job.reader
         self.draws = draws or KeyedDraws(self.plan.graph.spec.seed, self.plan.graph.settles)
         self.rows: dict[str, list[dict[str, Any]]] = {output.name: [] for output in self.plan.graph.outputs}
         self.measures: list[dict[str, Any]] = []
@@ -101,7 +102,7 @@ class Made:
         mask = self.plan.every
         data = None
         try:
-            data = self.job.reader.read(source["uri"])
+            data = self.reader.read(source["uri"])
             sha256 = hashlib.sha256(data).digest()
             if source["sha256"] == sha256:
                 mask = source["mask"]

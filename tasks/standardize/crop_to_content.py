@@ -12,7 +12,7 @@ from tasks.image.geometry import Matrix, Size, translation
 from tasks.image.randomness import Generator
 from tasks.image.render import value_range
 from tasks.image.sample import Pixels, Sample
-from tasks.operation import Fraction, Params, Ranged, RandomGeometric
+from tasks.operation import Fraction, Params, RandomGeometric, Ranged
 
 
 class CropToContent(Ranged, RandomGeometric):
@@ -54,8 +54,8 @@ class CropToContent(Ranged, RandomGeometric):
 
     def _content(self, pixels: Pixels) -> Pixels:
         whole = value_range(pixels.dtype)
-        background = {"dark": 0.0, "light": whole}.get(self.background)
-        if background is None:
+        background: Any = 0.0 if self.background == "dark" else whole
+        if self.background == "corners":
             background = np.median(pixels[:: max(1, len(pixels) - 1), :: max(1, pixels.shape[1] - 1)], axis=(0, 1))
         low, high = background - self.threshold * whole, background + self.threshold * whole
         return np.asarray(((pixels < low) | (pixels > high)).any(axis=2), dtype=np.uint8)

@@ -69,5 +69,5 @@ def _sharpest(
 
 
 def _sharpness(along: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
-    profile = np.bincount(np.rint(along).astype(np.intp) + LONG_SIDE, weight)
+    profile = np.bincount(np.floor(along).astype(np.intp) + LONG_SIDE, weight)
     return float((np.diff(profile) ** 2).sum())

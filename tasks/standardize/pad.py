@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from tasks.image.geometry import Matrix, Size, translation
 from tasks.operation import SquareSize
-from tasks.standardize.placed import Placed
+from tasks.standardize.placed import Placed, offset
 
 Pixels = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -51,7 +51,9 @@ class Pad(Placed):
         return Size(max(width, self.size.width), max(height, self.size.height)) if self.size else Size(width, height)
 
     def matrix(self, size: Size, **params: Any) -> Matrix:
-        return super().matrix(self._padded(size)) @ translation(self.padding.left, self.padding.top)
+        canvas, padded = self.canvas(size), self._padded(size)
+        left = self.padding.left + offset(canvas.width - padded.width, self.position, "left")
+        return translation(left, self.padding.top + offset(canvas.height - padded.height, self.position, "top"))
 
     def _padded(self, size: Size) -> Size:
         left, top, right, bottom = self.padding

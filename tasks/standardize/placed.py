@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
 from tasks.image.geometry import Matrix, Size, translation
@@ -30,6 +31,10 @@ class Placed(Geometric):
     position: Position = "center"
     border: Border = "constant"
     fill: Fraction | None = None
+
+    @abstractmethod
+    def canvas(self, size: Size, **params: Any) -> Size:
+        """Give the size of the canvas for an image of ``size``."""
 
     def matrix(self, size: Size, **params: Any) -> Matrix:
         width, height = self.canvas(size)

@@ -66,7 +66,7 @@ def features(schema: pa.Schema) -> list[dict[str, Any]]:
 
 def _feature(feature: Mapping[str, Any]) -> dict[str, Any]:
     kind = feature.get("_type")
-    if not isinstance(kind, str):  # a struct may have a field named _type
+    if kind is None:
         return {"struct": [{"name": name, **_feature(inner)} for name, inner in feature.items()]}
     about = {name: value for name, value in feature.items() if name != "_type"}
     if kind == "Value":
@@ -154,8 +154,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _loading(version: Mapping[str, Any]) -> Iterable[str]:
     first, *others = version["outputs"]
-    lines = ["from datasets import load_dataset", "", f'{first} = load_dataset("PATH")  # the default configuration']
-    lines += [f'{name} = load_dataset("PATH", "{name}")' for name in others]
+    lines = ["from datasets import load_dataset", "", f'dataset = load_dataset("PATH")  # {first}, the default']
+    lines += [f'dataset = load_dataset("PATH", "{name}")' for name in others]
     yield "## How to load"
     yield "PATH is this folder."
     yield _fence("python", "\n".join(lines))

@@ -6,6 +6,7 @@ Every file stands with its SHA-256 and size; every output is a record set over t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -137,8 +138,13 @@ def _record_set(name: str, schema: pa.Schema) -> dict[str, Any]:
         "name": name,
         "description": f"The rows of the output {name}, one an image or copy.",
         "key": {"@id": f"{name}/id"},
-        "field": [_field(f"{name}/{field.name}", field, f"{name}-files") for field in schema],
+        "field": [_field(f"{name}/{_id(i, field.name)}", field, f"{name}-files") for i, field in enumerate(schema)],
     }
+
+
+def _id(i: int, name: str) -> str:
+    """Give a column's part of an identifier: ``mlcroissant`` refuses white space, JSON-LD much else."""
+    return name if re.fullmatch(r"[\w.-]+", name, re.ASCII) else f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', name)}-{i}"
 
 
 def _field(field_id: str, field: pa.Field, files: str) -> dict[str, Any]:
@@ -150,15 +156,15 @@ def _field(field_id: str, field: pa.Field, files: str) -> dict[str, Any]:
     if field.name == "image":
         return {**made, "dataType": "sc:ImageObject", "source": {**source, "transform": {"jsonPath": "bytes"}}}
     if pa.types.is_struct(kind):
-        return {**made, "subField": [_inner(field_id, inner, source) for inner in kind]}
+        return {**made, "subField": [_inner(field_id, i, inner, source) for i, inner in enumerate(kind)]}
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        inner_fields = [_inner(field_id, inner, source) for inner in kind.value_type]
+        inner_fields = [_inner(field_id, i, inner, source) for i, inner in enumerate(kind.value_type)]
         return {**made, "isArray": True, "arrayShape": "-1", "subField": inner_fields}
     return {**made, **_typed(field), "source": source}
 
 
-def _inner(field_id: str, field: pa.Field, source: Mapping[str, Any]) -> dict[str, Any]:
-    made = {"@type": "cr:Field", "@id": f"{field_id}/{field.name}", "name": field.name}
+def _inner(field_id: str, i: int, field: pa.Field, source: Mapping[str, Any]) -> dict[str, Any]:
+    made = {"@type": "cr:Field", "@id": f"{field_id}/{_id(i, field.name)}", "name": field.name}
     return {**made, **_typed(field), "source": {**source, "transform": {"jsonPath": field.name}}}
 
 

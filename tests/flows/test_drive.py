@@ -163,7 +163,9 @@ def test_an_io_error_that_stays_ends_the_drive_and_says_where(client: Client) ->
     def work(number: int) -> int:
         raise OSError(5, "Input/output error", "/mnt/gone/a.jpg")
 
-    with pytest.raises(ImagemillError, match=r"make-00003: .*failed, 3 times: .*Input/output error: '/mnt/gone") as told:
+    with pytest.raises(
+        ImagemillError, match=r"make-00003: .*failed, 3 times: .*Input/output error: '/mnt/gone"
+    ) as told:
         list(drive(client, work, [3], name=name))
     assert isinstance(told.value.__cause__, OSError)
     assert told.value.__cause__.errno == 5
@@ -186,7 +188,9 @@ def test_a_bug_is_told_with_the_item_and_the_place(client: Client) -> None:
     def work(number: int) -> int:
         return 1 // (number - POISON)
 
-    with pytest.raises(ImagemillError, match=r"make-00007: ZeroDivisionError: .* \(in work, test_drive.py:\d+\)") as told:
+    with pytest.raises(
+        ImagemillError, match=r"make-00007: ZeroDivisionError: .* \(in work, test_drive.py:\d+\)"
+    ) as told:
         list(drive(client, work, range(10), name=name))
     assert isinstance(told.value.__cause__, ZeroDivisionError)
 

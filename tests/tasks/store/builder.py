@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,6 +102,7 @@ class Builder:
     classes: Sequence[str] = ()
     categories: Sequence[str] = ()
     columns: pa.Schema = field(default_factory=lambda: pa.schema([]))
+    copies: int = 2
 
     @property
     def graph(self) -> Graph:
@@ -189,7 +189,7 @@ class Builder:
     def _rows(self, graph: Graph, output: str, one: Kept) -> Iterable[dict[str, Any]]:
         schema = self.schemas[output]
         head = row_id(key(one.uri))
-        copies = 2 if one.split == "train" and "augmented" in graph.nodes and "image" in schema.names else 0
+        copies = self.copies if one.split == "train" and "augmented" in graph.nodes and "image" in schema.names else 0
         sha256 = hashlib.sha256(one.uri.encode()).hexdigest()
         measured = _measured(one.uri, kept=True)
         lineage = [{"step": "resize", "operation": "resize", "params": "{}"}]
@@ -289,7 +289,3 @@ def usual(root: Path, images: int = 40) -> tuple[Builder, dict[str, Any]]:
 
 def _split(i: int) -> str:
     return {8: "validation", 9: "test"}.get(i % 10, "train")
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
