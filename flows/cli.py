@@ -72,6 +72,13 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; by default one a CPU.")
 @click.option("--scheduler", help="The address of a running Dask scheduler, such as tcp://host:8786.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the N smallest keys, into OUTPUT-limitN.")
+@click.option(
+    "--check",
+    type=click.Choice(["etag", "content"]),
+    default="etag",
+    show_default=True,
+    help="What tells a changed file: size and etag (else time), or reading it all.",
+)
 @click.option("--fresh", is_flag=True, help="Make everything again, whatever is known.")
 @click.option("--allow-shrink", is_flag=True, help="Go on though the source is empty, has moved or lost many images.")
 @click.option("--quiet", is_flag=True, help="No progress.")

@@ -46,7 +46,7 @@ class Outcome(Generic[T, R]):
     """One item (or a part of one, after a bisection) and what came of it.
 
     ``retries`` counts what it took beyond the first attempt: I/O errors and dead workers. ``worker`` is the address
-    of the worker, or ``isolated``.
+    of the worker, or ``isolated``. ``name`` is the task's, as the dashboard shows it.
     """
 
     item: T
@@ -54,6 +54,7 @@ class Outcome(Generic[T, R]):
     seconds: float
     retries: int
     worker: str
+    name: str = ""
 
 
 def drive(
@@ -95,13 +96,15 @@ def drive(
                 return
             for part, ended, retries, worker in flight.land():
                 if isinstance(ended, Done):
-                    yield Outcome(part, cloudpickle.loads(ended.result), ended.seconds, retries, worker)
+                    result = cloudpickle.loads(ended.result)
+                    yield Outcome(part, result, ended.seconds, retries, worker, name(part))
                 elif isinstance(ended, Failed):
                     _raise(name(part), ended, retries)
                 elif poisoned is None:
                     raise ImagemillError(f"{name(part)}: {ended.message} ({ended.reason}).")
                 else:
-                    yield Outcome(part, poisoned(part, ended.reason, ended.message), 0.0, retries, worker)
+                    result = poisoned(part, ended.reason, ended.message)
+                    yield Outcome(part, result, 0.0, retries, worker, name(part))
     finally:
         flight.close()
 

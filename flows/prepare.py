@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +31,8 @@ from tasks.run.make import Receipt, Unit, make, reject_unread
 from tasks.run.platform import platform_class
 from tasks.run.run import Run
 from tasks.run.seal import Sealed, Shard, seal
-from tasks.store.card import write_card
+from tasks.store.card import card
+from tasks.store.croissant import croissant
 from tasks.store.local import Store
 
 T = TypeVar("T")
@@ -89,6 +91,7 @@ class Preparation:
         self.client: Client | None = None
         self.made = 0
         self.waited = 0.0  # for the cluster
+        self.busy = 0.0  # all workers together
         self.files: list[Sealed | dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
 
@@ -114,6 +117,8 @@ class Preparation:
             run_id=_run_id(),
             dashboard=dashboard(self.client) if self.client else None,
             run_page=self.monitor.run_page,
+            working=round(working, 3),
+            busy=round(self.busy, 3),
             stages={name: round(seconds, 3) for name, seconds in self.seconds.items()},
         )
         self.monitor.summary(result.as_json())
@@ -137,8 +142,7 @@ class Preparation:
 
     def discover(self) -> None:
         """List the source, put the run on top of the newest version, take up what a killed run left."""
-        source = self.request.source_of(self.graph.spec)
-        self.run = Run.start(self.graph, source, self.store, self.request.limit, self.request.fresh)
+        self.run = self.request.start(self.graph, self.store)
         self.stack.callback(self.run.listing.close)
         if not self.request.allow_shrink:
             self.run.refuse_shrunk()
@@ -195,6 +199,7 @@ class Preparation:
                 receipt: Receipt = outcome.result
                 self.run.absorb([receipt.path])
                 self.made += receipt.sources
+                self.busy += outcome.seconds
                 progress.advance(outcome, images=receipt.sources, rejected=receipt.rejected, rows=receipt.rows)
         if stage == "make again":
             self.run.decide()
@@ -216,6 +221,7 @@ class Preparation:
         with self.monitor.stage("seal", sum(shard.promised.num_rows for shard in stale)) as progress:
             for outcome in outcomes:
                 self.files.append(outcome.result)
+                self.busy += outcome.seconds
                 progress.advance(outcome, images=outcome.item.promised.num_rows, rejected=0, rows=outcome.result.rows)
 
     def commit(self) -> tuple[dict[str, Any], bool]:
@@ -233,7 +239,9 @@ class Preparation:
     def report(self, version: dict[str, Any], changed: bool) -> None:
         """Write what is made from the version: the card and the report."""
         if changed or not (self.store.root / "report.html").exists():
-            write_card(self.store, version)
+            schemas = self.run.stage.schemas
+            self.store.write_beside("README.md", card(version, schemas))
+            self.store.write_beside("croissant.json", json.dumps(croissant(version, schemas), indent=1))
             write_report(self.store.root)
 
 

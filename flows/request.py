@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,8 +19,6 @@ from tasks.pipeline.graph import Graph, build
 from tasks.pipeline.spec import PipelineSpec, read
 from tasks.run.run import Run
 from tasks.store.local import Store
-
-STARTED = time.monotonic()  # near enough to the command's start: this module is imported first
 
 
 class Request(BaseModel):
@@ -36,8 +34,14 @@ class Request(BaseModel):
     workers: int | None = Field(None, ge=1, description="worker processes; by default one a CPU")
     scheduler: str | None = Field(None, description="the address of a running Dask scheduler")
     limit: int | None = Field(None, ge=1, description="only the N smallest keys, into OUTPUT-limitN")
+    check: Literal["etag", "content"] = Field("etag", description="what tells a changed file: size and etag, or reading")
     fresh: bool = Field(False, description="make everything again, whatever is known")
     allow_shrink: bool = Field(False, description="go on though the source is empty, has moved or lost many images")
+
+    def start(self, graph: Graph, store: Store) -> Run:
+        """List the source, on top of what the dataset holds."""
+        source = self.source_of(graph.spec)
+        return Run.start(graph, source, store, self.limit, self.fresh, self.check == "content")
 
     def graph(self) -> Graph:
         """Read and check the pipeline. Raises ``RequestError`` with every mistake of the file."""
@@ -66,14 +70,16 @@ class Request(BaseModel):
 
 
 def _seeded(spec: PipelineSpec, seed: int) -> PipelineSpec:
-    from dataclasses import replace
-
     return replace(spec, seed=seed, frozen={**spec.frozen, "seed": seed})
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to. ``sources`` is ``kept`` plus ``rejected``; ``rows`` are those of the first output."""
+    """What a run came to. ``sources`` is ``kept`` plus ``rejected``; ``rows`` are those of the first output.
+
+    ``seconds`` is the whole run from the command's start; ``images_per_second`` is sources over ``working``, the time
+    from make through seal with the cluster up; ``busy`` is what the workers worked in it, added up.
+    """
 
     pipeline: str
     output: str
@@ -93,6 +99,8 @@ class Result:
     dashboard: str | None = None
     run_page: str | None = None
     stages: dict[str, float] = field(default_factory=dict)
+    working: float = 0.0
+    busy: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Give plain JSON values."""
@@ -133,6 +141,7 @@ def run(
     workers: int | None = None,
     scheduler: str | None = None,
     limit: int | None = None,
+    check: Literal["etag", "content"] = "etag",
     fresh: bool = False,
     allow_shrink: bool = False,
     quiet: bool = True,
@@ -152,6 +161,7 @@ def run(
         workers=workers,
         scheduler=scheduler,
         limit=limit,
+        check=check,
         fresh=fresh,
         allow_shrink=allow_shrink,
     )
@@ -178,7 +188,7 @@ def submit(request: Request, *, quiet: bool) -> Result:
 def _unchanged(request: Request, graph: Graph, store: Store, start: float) -> Result | None:
     """Find out, without a server or a cluster, that there is nothing to do."""
     with store.locked():
-        run = Run.start(graph, request.source_of(graph.spec), store, request.limit)
+        run = request.start(graph, store)
         try:
             if not request.allow_shrink:
                 run.refuse_shrunk()

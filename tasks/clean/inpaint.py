@@ -39,6 +39,13 @@ class Inpaint(Filter):
             mask = np.asarray(cv2.dilate(mask, np.ones((2 * self.grow + 1, 2 * self.grow + 1), np.uint8)))
         if not mask.any() or mask.all():
             return pixels
-        parts = [pixels] if pixels.dtype == np.uint8 else cv2.split(pixels)  # OpenCV takes no other dtype in colour
-        filled = [cv2.inpaint(part, mask, self.radius, METHODS[self.method]) for part in parts]
-        return with_channels(np.asarray(filled[0] if len(filled) == 1 else cv2.merge(filled)))
+        if pixels.dtype == np.uint8:
+            return with_channels(np.asarray(cv2.inpaint(pixels, mask, self.radius, METHODS[self.method])))
+        filled = np.stack([self._filled(part, mask) for part in cv2.split(pixels)], axis=2)
+        return np.where(mask[:, :, None] > 0, filled, pixels)
+
+    def _filled(self, part: Pixels, mask: Pixels) -> Pixels:
+        """Fill one channel: OpenCV takes no other dtype than uint8 in colour, and float32 only as levels of 255."""
+        scale = np.float32(255 if part.dtype.kind == "f" else 1)
+        levels = part * scale if part.dtype.kind == "f" else part
+        return (np.asarray(cv2.inpaint(levels, mask, self.radius, METHODS[self.method])) / scale).astype(part.dtype)

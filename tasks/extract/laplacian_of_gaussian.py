@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any
 
 import cv2
@@ -10,10 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from tasks.extract.gradients import Edges, edges
+from tasks.image.gaussian import gaussian_kernels
 from tasks.image.sample import Pixels
 from tasks.image.values import fractions, luma
-
-TRUNCATE = 4  # sigmas, as SciPy
 
 
 class LaplacianOfGaussian(Edges):
@@ -32,11 +30,8 @@ class LaplacianOfGaussian(Edges):
 
     def filter(self, pixels: Pixels, **params: Any) -> Pixels:
         gray = luma(fractions(pixels))
-        reach = math.floor(TRUNCATE * self.sigma + 0.5)
-        x = np.arange(-reach, reach + 1) / self.sigma
-        gaussian = np.exp(-x * x / 2)
-        gaussian /= gaussian.sum()
-        second = (x * x - 1) * gaussian
-        across = cv2.sepFilter2D(gray, cv2.CV_32F, second, gaussian, borderType=cv2.BORDER_REFLECT)
-        down = cv2.sepFilter2D(gray, cv2.CV_32F, gaussian, second, borderType=cv2.BORDER_REFLECT)
-        return edges(np.abs(np.asarray(across) + np.asarray(down)), pixels.dtype)
+        smooth, _, second = gaussian_kernels(self.sigma)
+        across = cv2.sepFilter2D(gray, cv2.CV_32F, second, smooth, borderType=cv2.BORDER_REFLECT)
+        down = cv2.sepFilter2D(gray, cv2.CV_32F, smooth, second, borderType=cv2.BORDER_REFLECT)
+        curvature = (np.asarray(across) + np.asarray(down)) * np.float32(self.sigma**2)
+        return edges(np.abs(curvature), pixels.dtype)

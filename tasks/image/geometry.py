@@ -141,7 +141,8 @@ class Move:
     """One geometric step with its parameters drawn: a matrix, the canvas that it makes, and what fills the rest.
 
     ``fill`` is a fraction of the value range; None takes the fill of the move before it in its group, else 0.
-    ``interpolation`` is ``auto`` unless the user named one.
+    ``interpolation`` is ``auto`` unless the user named one. ``warp`` (H x W x 2, float32) is a field that no matrix says:
+    what pixel (x, y) shows lay at (x, y) + warp[y, x] before; ``matrix`` is then the identity.
     """
 
     matrix: Matrix
@@ -150,6 +151,7 @@ class Move:
     interpolation: str = "auto"
     border: str = "constant"
     antialias: bool = False
+    warp: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)

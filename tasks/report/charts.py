@@ -125,7 +125,7 @@ def scatter(points: Sequence[Point]) -> Spec:
     values = [{"w": p.width, "h": p.height, "fate": "kept" if p.kept else "rejected", "n": p.images} for p in points]
     axes = {name: _size_axis([getattr(p, name) for p in points], f"{name} in px") for name in ("width", "height")}
     fate = {"field": "fate", "type": "nominal"}
-    by_number = {"type": "sqrt", "range": [20, 320], "domain": [1, max(30, *(p.images for p in points))]}
+    by_number = {"type": "sqrt", "range": [32, 320], "domain": [1, max(30, *(p.images for p in points))]}
     return {
         "width": 480,
         "height": 320,
@@ -147,4 +147,5 @@ def _size_axis(sides: Sequence[int], title: str) -> Spec:
     scale: Spec = {"zero": False, "nice": False, "domain": [low - margin, high + margin]}
     if high > 8 * low:
         scale = {"type": "log", "nice": False, "domain": [low / 1.08, high * 1.08]}
-    return {"type": "quantitative", "title": title, "scale": scale, "axis": {"format": FORMAT, "tickCount": 6}}
+    axis = {"format": FORMAT, "tickCount": 6, "tickMinStep": 1}
+    return {"type": "quantitative", "title": title, "scale": scale, "axis": axis}

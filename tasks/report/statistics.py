@@ -7,6 +7,8 @@ the whole it is the first rows by id: ids are hashes, so that is a random sample
 from __future__ import annotations
 
 import heapq
+import importlib
+import importlib.util
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from tasks.errors import RequestError
-from tasks.operation import shipped
+from tasks.operation import Check
 from tasks.store.keys import row_id
 from tasks.store.local import Store
 
@@ -32,6 +35,8 @@ POINTS = 2_000
 REJECTS = 50  # shown a reason
 VERSIONS = 50  # shown of the history
 BATCH = 65_536
+BESIDE = frozenset(("id", "needs", "where", "use"))  # in a frozen step, beside the operation's name
+SIZES = {"min_size": "below", "max_size": "above"}  # checks whose measures are width and height
 LIMITS = {"below": "below", "min": "below", "above": "above", "max": "above"}  # a parameter -> the side that is bad
 
 
@@ -337,39 +342,49 @@ def thresholds(steps: Sequence[Mapping[str, Any]]) -> dict[str, Threshold]:
     """Find the limits that the frozen steps set on measures, by the measures' columns; defaults count too."""
     found: dict[str, Threshold] = {}
     for step in steps:
-        name = next((key for key in step if key not in ("id", "needs", "where", "use")), "")
-        parameters = step.get(name) or {}
-        if not isinstance(parameters, Mapping):
-            continue
-        nested = parameters.get("checks") or _usual_checks(name)
-        if nested:
-            prefix = "" if step["id"] == name else f"{step['id']}_"
-            for inner in nested:
-                inner_name = next((key for key in inner if key not in ("id", "use")), "")
-                found.update(_limits(f"{prefix}{inner['id']}", inner_name, inner.get(inner_name) or {}))
-        else:
+        name, parameters = _taken_apart(step)
+        nested = [(inner["id"], *_taken_apart(inner)) for inner in parameters.get("checks") or _usual(name)]
+        prefix = "" if step["id"] == name else f"{step['id']}_"
+        for inner_id, inner_name, inner in nested:
+            found.update(_limits(f"{prefix}{inner_id}", inner_name, inner))
+        if not nested:
             found.update(_limits(step["id"], name, parameters))
     return found
 
 
-def _usual_checks(name: str) -> list[dict[str, Any]]:
-    """Give the checks that a screen without any runs."""
-    kind = shipped().get(name)
-    default = kind.model_fields["checks"].default if kind and "checks" in kind.model_fields else ()
-    return [{inner.operation.name(): {}, "id": inner.id} for inner in default or ()]
+def _taken_apart(step: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    name = next((key for key in step if key not in BESIDE), "")
+    return name, step.get(name) or {}
+
+
+def _usual(name: str) -> list[dict[str, Any]]:
+    """Give the checks that a bare screen runs."""
+    check = _check(name, {})
+    return [{inner.operation.name(): {}, "id": inner.id} for inner in check.steps] if check else []
 
 
 def _limits(column: str, name: str, parameters: Mapping[str, Any]) -> dict[str, Threshold]:
-    kind = shipped().get(name)
-    defaults = {key: info.default for key, info in kind.model_fields.items()} if kind else {}
-    whole = {**defaults, **parameters}
-    size = whole.get("size")
-    if name in ("min_size", "max_size") and size:
-        width, height = size if isinstance(size, (list, tuple)) else (size, size)
-        side = "below" if name == "min_size" else "above"
-        return {f"{column}_width": Threshold(width, side), f"{column}_height": Threshold(height, side)}
+    """Give a check's limits; of one that does not ship, what its parameters are called must do."""
+    check = _check(name, parameters)
+    told = {**parameters, **(check.model_dump() if check else {})}
+    if check and name in SIZES:
+        return {f"{column}_{one}": Threshold(told["size"][i], SIZES[name]) for i, one in enumerate(check.measures())}
     for parameter, side in LIMITS.items():
-        limit = whole.get(parameter)
+        limit = told.get(parameter)
         if isinstance(limit, (int, float)) and not isinstance(limit, bool):
-            return {column: Threshold(float(limit), side)}
+            measures = check.measures() if check else ("",)
+            return {f"{column}_{one}" if one else column: Threshold(float(limit), side) for one in measures}
     return {}
+
+
+def _check(name: str, parameters: Mapping[str, Any]) -> Check | None:
+    """Make the shipped check of that name from its own module, or nothing: importing all of them takes 0.3 s."""
+    module = f"tasks.clean.{name}"
+    if not name.isidentifier() or importlib.util.find_spec(module) is None:
+        return None
+    kinds = vars(importlib.import_module(module)).values()
+    kind = next((k for k in kinds if isinstance(k, type) and issubclass(k, Check) and k.name() == name), None)
+    try:
+        return kind.model_validate(parameters) if kind is not None else None
+    except ValidationError:  # frozen by another imagemill, or it needs more than that
+        return None

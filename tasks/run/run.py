@@ -49,21 +49,31 @@ class Run:
     listing: Listing
     version: Mapping[str, Any] | None
     fresh: bool = False
+    read_all: bool = False
     staged: list[tuple[Staged, int]] = field(default_factory=list)
     fates: dict[str, Fates] = field(default_factory=dict)
     decisions: pa.Table | None = None
 
     @classmethod
     def start(
-        cls, graph: Graph, source: SourceSpec, store: Store, limit: int | None = None, fresh: bool = False
+        cls,
+        graph: Graph,
+        source: SourceSpec,
+        store: Store,
+        limit: int | None = None,
+        fresh: bool = False,
+        read_all: bool = False,
     ) -> Run:
-        """List the source and put the run on top of the dataset's newest version."""
+        """List the source and put the run on top of the dataset's newest version.
+
+        ``fresh`` forgets what is known; ``read_all`` reads every source again, whatever its size and etag say.
+        """
         spec = graph.spec
         listing = Listing.read(open_source(source), graph, store.path("listing"), limit)
         variables = tuple(sorted(spec.variables.items()))
         frozen, folder = canonical_json(spec.frozen), str(spec.folder)
         job = Job(frozen, folder, variables, source, listing.contents, str(store.root))
-        return cls(job, store, listing, store.latest(), fresh)
+        return cls(job, store, listing, store.latest(), fresh, read_all)
 
     @property
     def stage(self) -> Stage:
@@ -130,7 +140,8 @@ class Run:
 
     def _units(self, prefix: str, fate: Fates, threads: int, decided: bool) -> Iterator[Unit]:
         leaf = self.listing.leaf(prefix)
-        plan = missing(self.prior, leaf, fate, self.prior.index(prefix), decided)
+        index = None if self.read_all and not decided else self.prior.index(prefix)
+        plan = missing(self.prior, leaf, fate, index, decided)
         at_most = unit_sources(int(plan.read.sum()) * max(1, len(self.listing.leaves)), threads)
         yield from units(self.stage, plan, at_most)
 

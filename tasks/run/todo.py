@@ -35,11 +35,11 @@ class Missing:
     read: Flags
 
 
-def missing(prior: Prior, leaf: pa.Table, fate: Fates, index: pa.Table, decided: bool) -> Missing:
+def missing(prior: Prior, leaf: pa.Table, fate: Fates, index: pa.Table | None, decided: bool) -> Missing:
     """Compare a leaf's listing with what is known of its sources.
 
     ``fate`` holds the known rows and which of them are still wanted. Until this run has ``decided``, what the version
-    before dropped is not made.
+    before dropped is not made. Without an ``index``, every source is read again, whatever its size and etag say.
     """
     known = fate.measures
     places = match(keys_of(leaf.column("key")), keys_of(known.column("key")))
@@ -51,7 +51,8 @@ def missing(prior: Prior, leaf: pa.Table, fate: Fates, index: pa.Table, decided:
         masks[rows] = _masks(prior, fate, decided)[there]
         said = keys_of(leaf.column("digest"))[rows] == keys_of(known.column("digest"))[there]
         masks[rows[~said]] = prior.stage.every
-        read[rows] = _changed(leaf, known, index)[rows] | (masks[rows] != 0)
+        if index is not None:
+            read[rows] = _changed(leaf, known, index)[rows] | (masks[rows] != 0)
     return Missing(leaf, known, places, masks, read)
 
 

@@ -25,7 +25,8 @@ class Deskew(Ranged, RandomGeometric):
 
     The angle is that, up to ``max_degrees`` (0 to 45) either way, along which edges, of an image of at most 512 px,
     add up to the sharpest profiles, horizontal and vertical ones together; it is found to 0.05 degrees and goes to the
-    row's lineage. An image without edges stays as it is. The image keeps its size; corners that open are filled with
+    row's lineage. It is meant for pages and plates: photographs have dominant lines too, that need not be level. An
+    image without edges stays as it is. The image keeps its size; corners that open are filled with
     ``fill``, a fraction of the value range (that of the step before in its fused group, else 0). Every dtype is kept.
     Boxes become the bounds of their rotated corners.
 

@@ -30,7 +30,7 @@ class Retinex(Filter):
     Surroundings are Gaussian blurs of the ``sigmas`` (above 0, to 10000 px): one makes single-scale retinex, several
     are averaged. Logarithms are of 1 + 255 v, v as a fraction of the range. The values between the two ``percentiles``
     (0 to 100) of all channels are then stretched to the whole range and the rest clipped, in float32 too. Flat images
-    stay as they are. Blurs wider than 8 px are made on an image shrunk by area (within 1 level in 100 of the whole).
+    stay as they are. Blurs wider than 8 px are made on an image shrunk by area (within 0.01 of the range).
     Every dtype is kept; negative float32 values count as 0. Boxes do not change.
 
     Source: Jobson, Rahman and Woodell 1997, "A multiscale retinex" (its gain and offset fit one camera; percentiles

@@ -143,6 +143,7 @@ def test_limits_stand_at_the_columns_of_their_steps() -> None:
         {"min_size": {"size": [64, 48]}, "id": "big"},
         {"blurry": {}, "id": "sharp"},
         {"my_own": {"above": 3}, "id": "mine"},
+        {"clipped": {"above": 0.25}, "id": "clipped"},
         {"resize": {"size": [8, 8]}, "id": "small"},
     ]
     assert thresholds(steps) == {
@@ -151,6 +152,8 @@ def test_limits_stand_at_the_columns_of_their_steps() -> None:
         "big_height": Threshold(48, "below"),
         "sharp": Threshold(0.62, "below"),
         "mine": Threshold(3, "above"),
+        "clipped_black": Threshold(0.25, "above"),
+        "clipped_white": Threshold(0.25, "above"),
     }
 
 

@@ -37,12 +37,13 @@ def serial(
     threads: int = 2,
     fresh: bool = False,
     limit: int | None = None,
+    read_all: bool = False,
 ) -> Ran:
     """Run a pipeline; ``order`` may turn the units around."""
     graph = build(read(file).pipeline(name))
     store = Store(output)
     with store.locked():
-        run = Run.start(graph, graph.spec.source, store, limit, fresh)
+        run = Run.start(graph, graph.spec.source, store, limit, fresh, read_all)
         run.refuse_shrunk()
         run.resume()
         units = list(run.missing(threads))

@@ -120,6 +120,17 @@ def test_a_new_time_stamp_is_read_once_and_commits_nothing(collection: Collectio
     assert collection.run("a").made == 0
 
 
+def test_a_change_that_size_and_time_hide_is_found_by_reading(collection: Collection) -> None:
+    collection.run("a")
+    image = collection.source / "photos" / "coffee.jpg"
+    before = image.stat()
+    image.write_bytes(image.read_bytes()[:-1] + b"x")
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert collection.run("a").made == 0
+    assert collection.run("a", read_all=True).committed
+    assert collection.files("a") == collection.fresh_files("b")
+
+
 def test_one_new_image_is_made_alone_and_gives_the_bytes_of_a_fresh_run(collection: Collection) -> None:
     collection.run("a")
     rng = np.random.default_rng(5)

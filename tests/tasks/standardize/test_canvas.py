@@ -81,11 +81,11 @@ def test_padding_is_written_as_torchvision_writes_it() -> None:
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
 def test_crop_or_pad_centers_as_its_convention_says(w: int, h: int, width: int, height: int) -> None:
-    pixels = picture(w, h, "uint8", 1)
+    pixels = np.arange(w * h, dtype=np.uint16).reshape(h, w, 1)
     made = done("crop_or_pad", pixels, size=[width, height], fill=1)
     left, top = round(abs(width - w) / 2 - 0.1), round(abs(height - h) / 2 - 0.1)  # floor for a cut: the same
     cut = pixels[top if h > height else 0 :, left if w > width else 0 :][:height, :width]
-    wanted = np.full((height, width, 1), 255, np.uint8)
+    wanted = np.full((height, width, 1), 65_535, np.uint16)
     y, x = top if height > h else 0, left if width > w else 0
     wanted[y : y + cut.shape[0], x : x + cut.shape[1]] = cut
     assert np.array_equal(made, wanted)
@@ -100,7 +100,9 @@ def test_crop_or_pad_of_its_own_size_changes_nothing(dtype: str, channels: int) 
     assert np.array_equal(done("square", pixels[:71, :71]), pixels[:71, :71])
 
 
-@pytest.mark.parametrize(("position", "x", "y"), [("top_left", 0, 0), ("top_right", 9, 0), ("bottom_left", 0, 7), ("bottom_right", 9, 7)])
+@pytest.mark.parametrize(
+    ("position", "x", "y"), [("top_left", 0, 0), ("top_right", 9, 0), ("bottom_left", 0, 7), ("bottom_right", 9, 7)]
+)
 def test_corners_hold_what_is_placed_in_them(position: str, x: int, y: int) -> None:
     pixels = picture(31, 23)
     made = done("pad", pixels, size=[40, 30], position=position)

@@ -42,7 +42,8 @@ def test_level_lines_stay_and_no_angle_beyond_the_limit_is_taken() -> None:
     pixels = np.full((200, 300, 1), 255, np.uint8)
     pixels[20:180:20, 20:280] = 0
     assert np.array_equal(done("deskew", pixels), pixels)
-    leaning = cv2.warpAffine(pixels, cv2.getRotationMatrix2D((150, 100), 10, 1), (300, 200), borderValue=255)[:, :, None]
+    by = cv2.getRotationMatrix2D((150, 100), 10, 1)
+    leaning = cv2.warpAffine(pixels, by, (300, 200), borderValue=255)[:, :, None]
     found = run([step("deskew", max_degrees=3)], sample(leaning)).lineage[0].params["degrees"]
     assert abs(found) <= 3
     assert run([step("deskew")], sample(leaning)).lineage[0].params["degrees"] == pytest.approx(-10, abs=0.1)
