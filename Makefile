@@ -31,7 +31,8 @@ format: $(VENV)/.installed-dev ## format the code and mend what can be mended
 bench: $(VENV)/.installed-dev ## images per second against the peers
 	$(BIN)/python benchmarks/throughput.py
 
-docs: $(VENV)/.installed ## write what is made from the code
+docs: $(VENV)/.installed-dev ## write what is made from the code
+	$(BIN)/python docs/make_operations.py
 	$(BIN)/imagemill operations > docs/operations.txt
 	$(BIN)/imagemill schema > docs/pipelines.schema.json
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,9 @@ Made from the code by `docs/make_operations.py`; `imagemill operations NAME` sho
 Ranges `[low, high]` are drawn uniformly for each copy, `p` is the probability that a step happens at all. Parameters
 are fractions of the value range unless a unit is named, so they mean the same for uint8, uint16 and float32.
 
-Pictures show the example before and after: on scikit-image's astronaut, or, where that shows nothing, with noise, in
-gray, on black or on a tilted page. Random operations have one fixed draw. Checks show a picture that passes and one that
-is rejected; features their vector as bars.
+Pictures show the example before and after: on scikit-image's astronaut, or, where that shows nothing, with noise, on
+black, in gray or on a tilted page. Random operations have one fixed draw. Checks show a picture that passes and one
+that is rejected; features their vector as bars.
 """
 
 
@@ -120,8 +121,8 @@ def subjects(photograph: Pixels) -> Iterator[Pixels]:
 
     yield photograph
     yield noisy(photograph)
-    yield grayed(photograph)
     yield bordered(photograph)
+    yield grayed(photograph)
     page = data.page()[:, :250]
     turned = cv2.getRotationMatrix2D((page.shape[1] / 2, page.shape[0] / 2), 6, 0.85)
     yield np.asarray(cv2.warpAffine(page, turned, SIZE, borderValue=[255]))[:, :, None]
@@ -158,9 +159,12 @@ def strip(name: str, photograph: Pixels) -> list[Pixels]:
 
 
 def shown(step: Step, subject: Pixels, settles: frozenset[str]) -> list[Pixels]:
-    """Give a picture and what a step makes of it, with the draw that changes most."""
-    tried = [[subject, *done(step, Sample(Base(subject), bytes([n])), settles)] for n in range(DRAWS)]
-    return max(tried, key=changed)
+    """Give a picture and what a step makes of it, with the draw that changes most; alone where it is rejected."""
+    tried: list[list[Pixels]] = []
+    for n in range(DRAWS if step.operation.is_random else 1):
+        with suppress(Rejected):
+            tried.append([subject, *done(step, Sample(Base(subject), bytes([n])), settles)])
+    return max(tried, key=changed) if tried else [subject]
 
 
 def changed(pictures: list[Pixels]) -> float:

@@ -11,14 +11,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from uuid import UUID
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
-from flows.drive import Outcome
+if TYPE_CHECKING:
+    from flows.drive import Outcome
 
 LINE_EVERY = 10.0  # seconds between two lines where no terminal shows a bar
 PAGE_EVERY = 1.0  # seconds between two updates of the run page: each is a request
@@ -209,7 +210,7 @@ class Progress:
         now = self.monitor.clock()
         if self._bars is not None:
             self._bars.update(self._bar, completed=self.done, said=self._figures())
-        elif now - self._said >= LINE_EVERY:
+        elif now - self._said >= LINE_EVERY and self.done < self.total:
             self._said = now
             self.monitor.say(f"{self.stage}: {self.text()}")
         if self.monitor.page.live and now - self._sent >= PAGE_EVERY:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.errors import RequestError
-from tasks.load.source import SourceSpec
+from tasks.load.source import SourceSpec, open_source
 from tasks.pipeline.graph import Graph, build
 from tasks.pipeline.spec import PipelineSpec, read
 from tasks.run.run import Run
@@ -107,6 +107,13 @@ class Result:
         return asdict(self)
 
 
+SPLITS = ("train", "validation", "test")
+
+
+def _rank(split: tuple[str, int]) -> tuple[int, str]:
+    return SPLITS.index(split[0]) if split[0] in SPLITS else len(SPLITS), split[0]
+
+
 def result_of(
     store: Store, version: dict[str, Any], *, changed: bool, made: int, seconds: float, rate: float, **about: Any
 ) -> Result:
@@ -121,7 +128,7 @@ def result_of(
         kept=counts["kept"],
         rejected=counts["rejected"],
         rows=sum(counts["rows"][version["outputs"][0]].values()),
-        outputs=counts["rows"],
+        outputs={name: dict(sorted(counts["rows"][name].items(), key=_rank)) for name in version["outputs"]},
         reasons=counts["reasons"],
         made=made,
         seconds=round(seconds, 3),
@@ -169,10 +176,16 @@ def run(
 
 
 def submit(request: Request, *, quiet: bool) -> Result:
-    """Check the whole request, then run it: as a Prefect flow, unless nothing has changed and no server is to know."""
+    """Check the whole request, then run it: as a Prefect flow, unless nothing has changed and no server is to know.
+
+    A source that is not there and a dataset that cannot be written are found out before any server starts.
+    """
     start = time.monotonic()
     graph = request.graph()
     store = request.store_of(graph.spec)
+    open_source(request.source_of(graph.spec))
+    with store.locked():
+        pass
     if "PREFECT_API_URL" not in os.environ and store.latest() is not None and not request.fresh:
         unchanged = _unchanged(request, graph, store, start)
         if unchanged is not None:

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from flows.request import Result
 
+PAGE = "http://127.0.0.1:4200/runs/flow-run/{}  (once `imagemill server` runs)"
+
 
 def show(result: Result) -> None:
     """Print the summary on standard output."""
@@ -32,6 +34,4 @@ def show(result: Result) -> None:
     console.print(table)
     console.print(f"dataset    {result.output}")
     console.print(f"report     {result.report}")
-    console.print(
-        f"dashboard  {result.run_page or 'none: no Prefect server is running (set PREFECT_API_URL to record runs)'}"
-    )
+    console.print(f"dashboard  {result.run_page or PAGE.format(result.run_id)}")

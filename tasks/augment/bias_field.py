@@ -17,8 +17,8 @@ class BiasField(RandomFilter):
     """Multiply by a smooth field: the exponential of a polynomial.
 
     The polynomial in x and y (-1 to 1 over the image) is of ``order`` (0 to 6); its coefficients are drawn uniformly
-    from -``strength`` to ``strength`` (0 to 2). Integers are rounded and clipped to their range, float32 is not clipped.
-    Boxes do not change.
+    from -``strength`` to ``strength`` (0 to 2). Integers are rounded and clipped to their range, float32 is not
+    clipped. Boxes do not change.
 
     Source: TorchIO ``RandomBiasField``; Van Leemput et al. 1999, "Automated model-based tissue classification of MR
     images of the brain".

@@ -15,8 +15,8 @@ from tasks.operation import Fraction, Params, Probability, RandomPointwise
 class ChannelDropout(RandomPointwise):
     """Take one of the channels away.
 
-    Happens with probability ``p`` (0.5): one channel, all alike, becomes ``fill``, a fraction of the range, everywhere. Gray
-    images stay as they are. Every dtype is kept. Boxes do not change.
+    Happens with probability ``p`` (0.5): one channel, all alike, becomes ``fill``, a fraction of the range, everywhere.
+    Gray images stay as they are. Every dtype is kept. Boxes do not change.
 
     Source: Albumentations ``ChannelDropout``.
     """

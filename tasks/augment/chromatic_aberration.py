@@ -15,9 +15,9 @@ from tasks.operation import RandomFilter, Range, Ranged, within
 class ChromaticAberration(Ranged, RandomFilter):
     """Scale red and blue a little against green, as simple lenses do.
 
-    ``red`` and ``blue`` (-0.1 to 0.1; a number, or [low, high] to draw from) make their channel larger about the center, by
-    1 + themselves; edges get coloured fringes away from the center. The border repeats its pixels. Gray images stay as
-    they are. Every dtype is kept. Boxes do not change.
+    ``red`` and ``blue`` (-0.1 to 0.1; a number, or [low, high] to draw from) make their channel larger about the
+    center, by 1 + themselves; edges get coloured fringes away from the center. The border repeats its pixels. Gray
+    images stay as they are. Every dtype is kept. Boxes do not change.
 
     Source: Kang 2007, "Automatic removal of chromatic aberration from a single image"; Albumentations
     ``ChromaticAberration``.

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tasks.image.geometry import Size
 from tasks.image.randomness import Generator
 
-
 FINE = 4  # values to a standard deviation, from which the whole field is interpolated
 
 

@@ -13,11 +13,11 @@ from tasks.operation import Params, RandomFilter, Range, Ranged, within
 class ColorJitter(Ranged, RandomFilter):
     """Change brightness, contrast, saturation and hue, in a drawn order.
 
-    Each is a number, or [low, high] to draw from, and does what the operation of its name does: ``brightness`` (-1 to 1) is
-    added; ``contrast`` and ``saturation`` (-1 to 10) multiply by 1 + themselves, about the middle of the range and about
-    each pixel's gray (Rec. 601); ``hue`` (-0.5 to 0.5) turns by that part of the colour circle. Of gray images only
-    brightness and contrast change. Integers are clipped, float32 only where a hue turns. Every dtype is kept. Boxes do not
-    change.
+    Each is a number, or [low, high] to draw from, and does what the operation of its name does: ``brightness`` (-1 to
+    1) is added; ``contrast`` and ``saturation`` (-1 to 10) multiply by 1 + themselves, about the middle of the range
+    and about each pixel's gray (Rec. 601); ``hue`` (-0.5 to 0.5) turns by that part of the colour circle. Of gray
+    images only brightness and contrast change. Integers are clipped, float32 only where a hue turns. Every dtype is
+    kept. Boxes do not change.
 
     Source: torchvision ``ColorJitter``, whose brightness multiplies, and whose contrast is about the image's mean.
     """

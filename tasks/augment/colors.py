@@ -12,7 +12,6 @@ from tasks.image.render import value_range
 from tasks.image.sample import Pixels
 from tasks.image.values import REC601, fractions, from_fractions, with_channels
 
-
 Change = tuple[str, float]  # brightness, contrast, saturation or hue, and by how much
 
 

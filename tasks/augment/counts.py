@@ -37,5 +37,5 @@ def counted(low: int, high: int) -> Any:
         return value
 
     number = Annotated[int, Field(ge=low, le=high)]
-    taken = BeforeValidator(exactly, json_schema_input_type=number | tuple[number, number])  # type: ignore[operator]
+    taken = BeforeValidator(exactly, json_schema_input_type=number | tuple[number, number])
     return taken, AfterValidator(bounded)

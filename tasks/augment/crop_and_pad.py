@@ -13,8 +13,8 @@ from tasks.operation import Fraction, Params, RandomGeometric, Range, within
 class CropAndPad(RandomGeometric):
     """Cut from each side, or pad it.
 
-    For each side ``share`` of the width or height is drawn (-0.45 to 1; a number, or [low, high]): below 0 cuts, above 0
-    pads with ``fill``, a fraction of the value range (that of the step before in its fused group, else 0), in whole
+    For each side ``share`` of the width or height is drawn (-0.45 to 1; a number, or [low, high]): below 0 cuts, above
+    0 pads with ``fill``, a fraction of the value range (that of the step before in its fused group, else 0), in whole
     pixels. The result is resized back to the image's size, by one resampling. Every dtype is kept. Boxes move with the
     pixels and are clipped.
 

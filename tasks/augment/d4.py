@@ -9,7 +9,6 @@ from tasks.image.randomness import Generator
 from tasks.image.sample import Sample
 from tasks.operation import Params, RandomGeometric
 
-
 QUARTERS = ((1, 0), (0, 1), (-1, 0), (0, -1))  # cosine and sine
 
 

@@ -13,9 +13,9 @@ from tasks.operation import RandomFilter, Range, Ranged, within
 class Downscale(Ranged, RandomFilter):
     """Shrink the image, and enlarge it again.
 
-    Its sides are shrunk to ``scale`` (0.01 to 1, which changes nothing; a number, or [low, high] to draw from) by averaging
-    areas, and enlarged by linear interpolation (Albumentations: both by the nearest pixel). Every dtype is kept. Boxes do
-    not change.
+    Its sides are shrunk to ``scale`` (0.01 to 1, which changes nothing; a number, or [low, high] to draw from) by
+    averaging areas, and enlarged by linear interpolation (Albumentations: both by the nearest pixel). Every dtype is
+    kept. Boxes do not change.
 
     Source: Albumentations ``Downscale``.
     """

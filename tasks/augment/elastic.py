@@ -20,9 +20,9 @@ class Elastic(Seeded, Warp):
     Every pixel moves by a smooth random field. ``shift`` is the root mean square of the distance along each axis, as a
     fraction of the short side (0 to 0.1); ``sigma`` the Gaussian smoothness of the field, as a fraction of it too (0.01
     to 1). Each is a number, or [low, high] to draw from; a shift of more than a quarter of sigma may fold the image.
-    The alpha of other libraries does not port: what it moves depends on sigma and on the size. ``border`` says what opens:
-    ``constant`` (``fill``, a fraction of the value range), ``reflect`` or ``replicate``. Every dtype is kept. Boxes
-    become the bounds of their outlines, to half a pixel.
+    The alpha of other libraries does not port: what it moves depends on sigma and on the size. ``border`` says what
+    opens: ``constant`` (``fill``, a fraction of the value range), ``reflect`` or ``replicate``. Every dtype is kept.
+    Boxes become the bounds of their outlines, to half a pixel.
 
     Source: Simard et al. 2003, "Best practices for convolutional neural networks applied to visual document analysis";
     Albumentations ``ElasticTransform``.

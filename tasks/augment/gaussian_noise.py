@@ -15,8 +15,9 @@ from tasks.operation import Range, within
 class GaussianNoise(Seeded):
     """Add Gaussian noise.
 
-    ``std`` (0 to 1, a fraction of the range; a number, or [low, high] to draw from) is its standard deviation; every value of
-    every channel gets its own. Integers are rounded and clipped to their range, float32 is not clipped. Boxes do not change.
+    ``std`` (0 to 1, a fraction of the range; a number, or [low, high] to draw from) is its standard deviation; every
+    value of every channel gets its own. Integers are rounded and clipped to their range, float32 is not clipped. Boxes
+    do not change.
 
     Source: Albumentations ``GaussNoise``, scikit-image ``util.random_noise`` (whose ``var`` is the square).
     """

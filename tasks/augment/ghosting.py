@@ -16,9 +16,10 @@ from tasks.operation import Params, RandomFilter, Range, within
 class Ghosting(RandomFilter):
     """Lay faint copies of the image beside it.
 
-    Along one axis, drawn, each ``ghosts``-th line of the spectrum but the lowest is weakened by ``strength`` (0 to 1; a number,
-    or [low, high] to draw from), which makes so many copies, equally far apart. ``ghosts`` is a whole number from 2 to 64,
-    or [low, high]. Integers are rounded and clipped to their range, float32 is not clipped. Boxes do not change.
+    Along one axis, drawn, each ``ghosts``-th line of the spectrum but the lowest is weakened by ``strength`` (0 to 1; a
+    number, or [low, high] to draw from), which makes so many copies, equally far apart. ``ghosts`` is a whole number
+    from 2 to 64, or [low, high]. Integers are rounded and clipped to their range, float32 is not clipped. Boxes do not
+    change.
 
     Source: TorchIO ``RandomGhosting``; Axel et al. 1986, "Respiratory effects in two-dimensional Fourier transform MR
     imaging".

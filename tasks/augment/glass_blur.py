@@ -17,9 +17,9 @@ from tasks.operation import Range, within
 class GlassBlur(Seeded):
     """Scatter pixels among their neighbours, as frosted glass does.
 
-    Blurred by a Gaussian of ``sigma`` pixels (0 to 10; a number, or [low, high] to draw from); then ``rounds`` times each
-    pixel takes the value of one at most ``reach`` pixels away along each axis, drawn; then blurred again. (The reference
-    swaps pixels one after the other instead.) Every dtype is kept. Boxes do not change.
+    Blurred by a Gaussian of ``sigma`` pixels (0 to 10; a number, or [low, high] to draw from); then ``rounds`` times
+    each pixel takes the value of one at most ``reach`` pixels away along each axis, drawn; then blurred again. (The
+    reference swaps pixels one after the other instead.) Every dtype is kept. Boxes do not change.
 
     Source: Hendrycks and Dietterich 2019, "Benchmarking neural network robustness"; Albumentations ``GlassBlur``.
     """

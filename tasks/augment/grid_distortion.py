@@ -18,10 +18,10 @@ from tasks.operation import Params, Range, within
 class GridDistortion(Warp):
     """Stretch and squeeze the columns and rows of a grid.
 
-    The image is cut into ``cells`` columns and as many rows; the width of each column and the height of each row changes
-    by 1 + ``distortion``, drawn for each (-0.9 to 0.9; a number, or [low, high]), and all are scaled together so that
-    the image still fills its canvas: ``border`` and ``fill`` are never seen. Every dtype is kept. Boxes move with the
-    pixels, to half a pixel.
+    The image is cut into ``cells`` columns and as many rows; the width of each column and the height of each row
+    changes by 1 + ``distortion``, drawn for each (-0.9 to 0.9; a number, or [low, high]), and all are scaled together
+    so that the image still fills its canvas: ``border`` and ``fill`` are never seen. Every dtype is kept. Boxes move
+    with the pixels, to half a pixel.
 
     Source: Albumentations ``GridDistortion`` (``num_steps``, ``distort_limit``, ``normalized``).
     """

@@ -12,9 +12,9 @@ from tasks.operation import RandomFilter, Range, Ranged, within
 class HueSaturation(Ranged, RandomFilter):
     """Turn the hue and change saturation and value (HSV).
 
-    ``hue`` (-0.5 to 0.5) is a part of the colour circle; ``saturation`` and ``value`` (-1 to 10) multiply by 1 + themselves,
-    so that gray stays gray (Albumentations adds, and tints it). Each is a number, or [low, high] to draw from. Gray
-    images stay as they are. Every dtype is kept; float32 is clipped to 0..1. Boxes do not change.
+    ``hue`` (-0.5 to 0.5) is a part of the colour circle; ``saturation`` and ``value`` (-1 to 10) multiply by 1 +
+    themselves, so that gray stays gray (Albumentations adds, and tints it). Each is a number, or [low, high] to draw
+    from. Gray images stay as they are. Every dtype is kept; float32 is clipped to 0..1. Boxes do not change.
 
     Source: Albumentations ``HueSaturationValue``, imgaug ``MultiplyHueAndSaturation``; Smith 1978, "Color gamut
     transform pairs".

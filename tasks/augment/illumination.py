@@ -16,8 +16,8 @@ class Illumination(Ranged, RandomFilter):
     """Light the image from one side.
 
     Values are multiplied by a gradient that goes from 1 - ``strength`` (0 to 1) at one corner or side, through 1 in the
-    middle, to 1 + strength at the other; it grows in the direction ``degrees`` (counter-clockwise from the right; -360 to
-    360). Each is a number, or [low, high] to draw from. Integers are rounded and clipped to their range, float32 is
+    middle, to 1 + strength at the other; it grows in the direction ``degrees`` (counter-clockwise from the right; -360
+    to 360). Each is a number, or [low, high] to draw from. Integers are rounded and clipped to their range, float32 is
     not clipped. Boxes do not change.
 
     Source: Albumentations ``Illumination`` (``mode: linear``).

@@ -13,7 +13,6 @@ from tasks.image.geometry import Size
 from tasks.image.randomness import Generator
 from tasks.operation import Fraction, Range, within
 
-
 ROUNDS, TRIALS = 50, 40
 
 
@@ -55,6 +54,8 @@ def _overlap(part: list[int], boxes: NDArray[np.float64]) -> float:
     low, high = np.array(part[:2]), np.array(part[:2]) + part[2:]
     centers = boxes[:, :2] + boxes[:, 2:] / 2
     held = ((centers > low) & (centers < high)).all(axis=1)
-    common = np.clip(np.minimum(boxes[:, :2] + boxes[:, 2:], high) - np.maximum(boxes[:, :2], low), 0, None).prod(axis=1)
+    common = np.clip(np.minimum(boxes[:, :2] + boxes[:, 2:], high) - np.maximum(boxes[:, :2], low), 0, None).prod(
+        axis=1
+    )
     shares = common / (boxes[:, 2:].prod(axis=1) + part[2] * part[3] - common)
     return float(shares[held].max(initial=-1.0))

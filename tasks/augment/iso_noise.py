@@ -16,13 +16,13 @@ from tasks.operation import Range, within
 class IsoNoise(Seeded):
     """Add the noise of a sensor at high ISO: of the light, and of the colour.
 
-    ``intensity`` (0 to 1) is the standard deviation of noise that all channels share, at the top of the range; it goes with
-    the root of the pixel's gray (Rec. 601). ``color`` (0 to 1) is that of noise that each channel has for itself, in dark
-    and light alike. Both are fractions of the range, and a number, or [low, high] to draw from. Gray images get the first
-    alone. Integers are rounded and clipped to their range, float32 is not clipped. Boxes do not change.
+    ``intensity`` (0 to 1) is the standard deviation of noise that all channels share, at the top of the range; it goes
+    with the root of the pixel's gray (Rec. 601). ``color`` (0 to 1) is that of noise that each channel has for itself,
+    in dark and light alike. Both are fractions of the range, and a number, or [low, high] to draw from. Gray images get
+    the first alone. Integers are rounded and clipped to their range, float32 is not clipped. Boxes do not change.
 
-    Source: Albumentations ``ISONoise`` (which adds to lightness and hue); Foi et al. 2008, "Practical Poissonian-Gaussian
-    noise modeling and fitting for single-image raw-data".
+    Source: Albumentations ``ISONoise`` (which adds to lightness and hue); Foi et al. 2008, "Practical
+    Poissonian-Gaussian noise modeling and fitting for single-image raw-data".
     """
 
     intensity: Annotated[Range, within(0, 1)] = Range(0.02, 0.1)

@@ -19,9 +19,9 @@ from tasks.operation import Params, RandomFilter
 class JpegCompression(RandomFilter):
     """Leave the marks of JPEG.
 
-    ``quality`` (1 to 100; a whole number, or [low, high] to draw from) is libjpeg's; colour is stored at half resolution
-    (4:2:0), as most files have it. uint8 becomes what is decoded. uint16 and float32 keep their depth: the change at 8
-    bits is added to them. Boxes do not change.
+    ``quality`` (1 to 100; a whole number, or [low, high] to draw from) is libjpeg's; colour is stored at half
+    resolution (4:2:0), as most files have it. uint8 becomes what is decoded. uint16 and float32 keep their depth: the
+    change at 8 bits is added to them. Boxes do not change.
 
     Source: Albumentations ``ImageCompression``, torchvision ``JPEG``; libjpeg-turbo.
     """

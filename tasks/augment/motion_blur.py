@@ -19,8 +19,8 @@ POINTS = 8  # of a line, to a pixel
 class MotionBlur(Ranged, RandomFilter):
     """Blur along a line.
 
-    The line is ``length`` pixels long (1, which changes nothing, to 100) and turned by ``degrees`` (counter-clockwise from
-    the right, -360 to 360); each is a number, or [low, high] to draw from. All points of the line count alike. The
+    The line is ``length`` pixels long (1, which changes nothing, to 100) and turned by ``degrees`` (counter-clockwise
+    from the right, -360 to 360); each is a number, or [low, high] to draw from. All points of the line count alike. The
     border is mirrored without repeating the edge. Every dtype is kept. Boxes do not change.
 
     Source: Albumentations ``MotionBlur``, imgaug ``MotionBlur``.
@@ -45,7 +45,7 @@ def line(length: float, degrees: float) -> NDArray[np.float32]:
     for right, down in ((0, 0), (0, 1), (1, 0), (1, 1)):
         weight = np.abs(1 - right - (x - left)) * np.abs(1 - down - (y - top))
         np.add.at(kernel, (top + down, left + right), weight)
-    return (kernel[:side, :side] / kernel[:side, :side].sum()).astype(np.float32)
+    return np.asarray(kernel[:side, :side] / kernel[:side, :side].sum(), dtype=np.float32)
 
 
 def blurred(pixels: Pixels, kernel: NDArray[np.float32]) -> Pixels:

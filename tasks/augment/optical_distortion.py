@@ -18,8 +18,8 @@ class OpticalDistortion(Ranged, Warp):
 
     What lies at the distance r from the center, as a fraction of half the diagonal, is taken from r (1 + d r^2). d is
     ``distortion`` (-0.25 to 1; a number, or [low, high] to draw from): above 0 is a barrel and shows what lies outside,
-    as ``border`` says: ``constant`` (``fill``, a fraction of the value range), ``reflect`` or ``replicate``; below
-    0 is a pincushion and cuts the corners off. Every dtype is kept. Boxes become the bounds of their outlines, to half a
+    as ``border`` says: ``constant`` (``fill``, a fraction of the value range), ``reflect`` or ``replicate``; below 0 is
+    a pincushion and cuts the corners off. Every dtype is kept. Boxes become the bounds of their outlines, to half a
     pixel.
 
     Source: Brown 1966, "Decentering distortion of lenses"; Albumentations ``OpticalDistortion`` (which measures r in

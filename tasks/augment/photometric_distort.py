@@ -15,11 +15,12 @@ from tasks.operation import Params, Probability, RandomFilter, Range, Ranged, wi
 class PhotometricDistort(Ranged, RandomFilter):
     """Change brightness, contrast, saturation, hue and the order of channels, each by chance.
 
-    ``brightness`` (-1 to 1) is added; ``contrast`` and ``saturation`` (-1 to 10) multiply by 1 + themselves, about the middle
-    of the range and about each pixel's gray; ``hue`` (-0.5 to 0.5) is a part of the colour circle. Each is a number, or
-    [low, high] to draw from, and happens with probability ``chance`` (0.5); so does a shuffling of the channels at the
-    end. Contrast comes before saturation and hue or, as often, after them. Of gray images only brightness and contrast
-    change. Integers are clipped, float32 only where a hue turns. Every dtype is kept. Boxes do not change.
+    ``brightness`` (-1 to 1) is added; ``contrast`` and ``saturation`` (-1 to 10) multiply by 1 + themselves, about the
+    middle of the range and about each pixel's gray; ``hue`` (-0.5 to 0.5) is a part of the colour circle. Each is a
+    number, or [low, high] to draw from, and happens with probability ``chance`` (0.5); so does a shuffling of the
+    channels at the end. Contrast comes before saturation and hue or, as often, after them. Of gray images only
+    brightness and contrast change. Integers are clipped, float32 only where a hue turns. Every dtype is kept. Boxes do
+    not change.
 
     Source: torchvision ``RandomPhotometricDistort`` (whose brightness multiplies); Liu et al. 2016, "SSD: single shot
     multibox detector".

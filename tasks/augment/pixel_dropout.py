@@ -15,8 +15,8 @@ from tasks.operation import Fraction, Range, within
 class PixelDropout(Seeded):
     """Take some pixels away.
 
-    ``amount`` (0 to 1; a number, or [low, high] to draw from) is the share of pixels that become ``fill``, a fraction of
-    the range, in all channels. Every dtype is kept. Boxes do not change.
+    ``amount`` (0 to 1; a number, or [low, high] to draw from) is the share of pixels that become ``fill``, a fraction
+    of the range, in all channels. Every dtype is kept. Boxes do not change.
 
     Source: Albumentations ``PixelDropout``, imgaug ``Dropout``.
     """

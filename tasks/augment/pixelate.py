@@ -14,8 +14,8 @@ from tasks.operation import RandomFilter, Range, Ranged, within
 class Pixelate(Ranged, RandomFilter):
     """Make large pixels of small ones.
 
-    The sides are shrunk to ``scale`` (0.01 to 1, which changes nothing; a number, or [low, high] to draw from) by averaging
-    areas, and enlarged by repeating pixels. Every dtype is kept. Boxes do not change.
+    The sides are shrunk to ``scale`` (0.01 to 1, which changes nothing; a number, or [low, high] to draw from) by
+    averaging areas, and enlarged by repeating pixels. Every dtype is kept. Boxes do not change.
 
     Source: Hendrycks and Dietterich 2019, "Benchmarking neural network robustness".
     """

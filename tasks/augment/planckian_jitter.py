@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from tasks.operation import RandomPointwise, Range, Ranged, within
 
-
 NEUTRAL = 6500.0  # kelvin
 # From CIE XYZ to linear sRGB, IEC 61966-2-1.
 SRGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
@@ -19,9 +18,9 @@ class PlanckianJitter(Ranged, RandomPointwise):
     """Change the colour of the light, from candle to blue sky.
 
     Red, green and blue are multiplied, in linear light, by what a black body of ``kelvin`` (2000 to 25000; a number, or
-    [low, high] to draw from) has more or less of them than one of 6500 K; green stays. On the stored sRGB values this is
-    the factor's power of 1/2.4. Gray images stay as they are. Integers are clipped to their range, float32 is not. Boxes
-    do not change.
+    [low, high] to draw from) has more or less of them than one of 6500 K; green stays. On the stored sRGB values this
+    is the factor's power of 1/2.4. Gray images stay as they are. Integers are clipped to their range, float32 is not.
+    Boxes do not change.
 
     Source: Zini et al. 2022, "Planckian jitter: countering the color-crippling effects of color jitter"; the locus is
     that of Kim et al. 2002 (US patent 7024034), IEC 61966-2-1 makes sRGB of it.

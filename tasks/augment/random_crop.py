@@ -15,8 +15,8 @@ class RandomCrop(RandomGeometric):
     """Cut out a part, from anywhere.
 
     ``size`` is [width, height] in pixels; a number is a square. The place is drawn uniformly in whole pixels. A side
-    that is too short is padded with ``fill``, a fraction of the value range, in a drawn place too. Pixels of every dtype
-    are copied, never resampled; boxes are clipped.
+    that is too short is padded with ``fill``, a fraction of the value range, in a drawn place too. Pixels of every
+    dtype are copied, never resampled; boxes are clipped.
 
     Source: torchvision ``RandomCrop`` (which pads both ends alike), Albumentations ``RandomCrop``.
     """

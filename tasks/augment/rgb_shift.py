@@ -13,8 +13,8 @@ from tasks.operation import RandomPointwise, Range, Ranged, within
 class RgbShift(Ranged, RandomPointwise):
     """Add to red, green and blue, to each its own.
 
-    ``red``, ``green`` and ``blue`` (-1 to 1, fractions of the range; a number, or [low, high] to draw from) are added to
-    their channels. Gray images stay as they are. Integers are clipped to their range, float32 is not. Boxes do not
+    ``red``, ``green`` and ``blue`` (-1 to 1, fractions of the range; a number, or [low, high] to draw from) are added
+    to their channels. Gray images stay as they are. Integers are clipped to their range, float32 is not. Boxes do not
     change.
 
     Source: Albumentations ``RGBShift`` (whose 20 is 20/255).
@@ -27,4 +27,4 @@ class RgbShift(Ranged, RandomPointwise):
     def curve(self, values: NDArray[np.float64], **params: Any) -> NDArray[np.float64]:
         if values.shape[-1] == 1:
             return values
-        return values + np.array([params["red"], params["green"], params["blue"]])
+        return np.asarray(values + np.array([params["red"], params["green"], params["blue"]]))

@@ -14,9 +14,9 @@ from tasks.operation import RandomFilter, Range, Ranged, within
 class Ringing(Ranged, RandomFilter):
     """Cut off the high frequencies, so that edges ring.
 
-    What lies beyond ``cutoff`` (0.05 to 1; a number, or [low, high] to draw from) is taken from the image's spectrum: 1 is the
-    highest frequency along an axis, and frequencies count by their distance from zero. The image is mirrored at its ends,
-    so opposite sides do not ring into each other. Integers are rounded and clipped to their range, float32 is
+    What lies beyond ``cutoff`` (0.05 to 1; a number, or [low, high] to draw from) is taken from the image's spectrum: 1
+    is the highest frequency along an axis, and frequencies count by their distance from zero. The image is mirrored at
+    its ends, so opposite sides do not ring into each other. Integers are rounded and clipped to their range, float32 is
     not clipped. Boxes do not change.
 
     Source: Gibbs 1898; MONAI ``RandGibbsNoise``, Albumentations ``RingingOvershoot``.

@@ -15,11 +15,12 @@ from tasks.operation import Fraction, Range, within
 class SaltAndPepper(Seeded):
     """Make some pixels white and some black.
 
-    ``amount`` (0 to 1; a number, or [low, high] to draw from) is the share of pixels, ``salt`` the share of white among them;
-    all channels of a pixel change together. White is the top of the range, 1 for float32; black is 0. Every dtype is
-    kept. Boxes do not change.
+    ``amount`` (0 to 1; a number, or [low, high] to draw from) is the share of pixels, ``salt`` the share of white among
+    them; all channels of a pixel change together. White is the top of the range, 1 for float32; black is 0. Every dtype
+    is kept. Boxes do not change.
 
-    Source: Albumentations ``SaltAndPepper``; scikit-image ``util.random_noise`` (``mode="s&p"``, each channel for itself).
+    Source: Albumentations ``SaltAndPepper``; scikit-image ``util.random_noise`` (``mode="s&p"``, each channel for
+    itself).
     """
 
     shorthand: ClassVar[str | None] = "amount"

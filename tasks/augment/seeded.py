@@ -8,7 +8,6 @@ from tasks.image.randomness import Generator
 from tasks.image.sample import Sample
 from tasks.operation import Params, RandomFilter, Ranged
 
-
 SEEDS = 1 << 53  # whole numbers that JSON readers keep
 
 

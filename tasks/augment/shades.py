@@ -10,7 +10,6 @@ from tasks.image.render import value_range
 from tasks.image.sample import Pixels
 from tasks.image.values import with_channels
 
-
 DEPTHS = {"uint8": cv2.CV_8U, "uint16": cv2.CV_16U, "float32": cv2.CV_32F}
 
 
@@ -31,7 +30,7 @@ def mixed(pixels: Pixels, tone: float, share: NDArray[np.float32]) -> Pixels:
     share = _each(share, pixels.shape[2])
     whole = pixels.astype(np.float32)
     whole += share * (np.float32(tone * value_range(pixels.dtype)) - whole)
-    return with_channels(np.asarray(cv2.add(whole, (0.0,) * 4, dtype=DEPTHS[pixels.dtype.name])))
+    return with_channels(np.asarray(cv2.addWeighted(whole, 1.0, whole, 0.0, 0.0, dtype=DEPTHS[pixels.dtype.name])))
 
 
 def _each(values: NDArray[np.float32], channels: int) -> NDArray[np.float32]:

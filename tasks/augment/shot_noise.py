@@ -15,9 +15,9 @@ from tasks.operation import Range, within
 class ShotNoise(Seeded):
     """Count photons: noise that grows with the root of the light.
 
-    ``photons`` (1 to 100,000; a number, or [low, high] to draw from) is how many make the top of the range; each value becomes a
-    Poisson count of its own mean, divided by it. Integers are rounded and clipped to their range; float32 is not clipped
-    above, and negative values become 0. Boxes do not change.
+    ``photons`` (1 to 100,000; a number, or [low, high] to draw from) is how many make the top of the range; each value
+    becomes a Poisson count of its own mean, divided by it. Integers are rounded and clipped to their range; float32 is
+    not clipped above, and negative values become 0. Boxes do not change.
 
     Source: Hendrycks and Dietterich 2019, "Benchmarking neural network robustness" (60 to 3 photons); scikit-image
     ``util.random_noise`` (``mode="poisson"``).

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from tasks.augment.counts import Count, exactly
 from tasks.augment.members import agreed, same_dtype
 from tasks.image.geometry import Size
 from tasks.image.randomness import Generator
 from tasks.image.sample import Sample
 from tasks.operation import Composer, Draws, Params, Random, Step, perform
-
-
-class Count(NamedTuple):
-    """``[low, high]``, a whole number drawn uniformly, both ends included."""
-
-    low: int
-    high: int
-
-
-def _exactly(value: Any) -> Any:
-    return [value, value] if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class SomeOf(Random, Composer):
@@ -38,7 +28,7 @@ class SomeOf(Random, Composer):
     example: ClassVar[Mapping[str, Any]] = {"n": 2, "transforms": ["hflip", "rotate", "brightness_contrast"]}
 
     transforms: Annotated[tuple[Step, ...], Field(min_length=1)]
-    n: Annotated[Count, BeforeValidator(_exactly, json_schema_input_type=int | tuple[int, int])] = Count(1, 1)
+    n: Annotated[Count, BeforeValidator(exactly, json_schema_input_type=int | tuple[int, int])] = Count(1, 1)
 
     @model_validator(mode="after")
     def _possible(self) -> SomeOf:
@@ -54,7 +44,7 @@ class SomeOf(Random, Composer):
         return self.transforms
 
     def draw(self, rng: Generator, sample: Sample) -> Params:
-        n = int(rng.integers(self.n.low, self.n.high + 1))
+        n = self.n.drawn(rng)
         return {"indices": sorted(int(i) for i in rng.permutation(len(self.transforms))[:n])}
 
     def compose(self, sample: Sample, path: str, draws: Draws, **params: Any) -> Sample:

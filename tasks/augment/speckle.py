@@ -15,8 +15,9 @@ from tasks.operation import Range, within
 class Speckle(Seeded):
     """Multiply by Gaussian noise around 1.
 
-    ``std`` (0 to 2; a number, or [low, high] to draw from) is the standard deviation of the factor; every value of every
-    channel gets its own. Integers are rounded and clipped to their range, float32 is not clipped. Boxes do not change.
+    ``std`` (0 to 2; a number, or [low, high] to draw from) is the standard deviation of the factor; every value of
+    every channel gets its own. Integers are rounded and clipped to their range, float32 is not clipped. Boxes do not
+    change.
 
     Source: scikit-image ``util.random_noise`` (``mode="speckle"``, whose ``var`` is the square).
     """

@@ -16,8 +16,8 @@ from tasks.operation import Params, Probability, RandomFilter
 class ToGray(RandomFilter):
     """Take the colour out, and keep three channels.
 
-    Happens with probability ``p`` (0.5): all channels become the gray of Rec. 601. Gray images stay as they are. Every dtype
-    is kept and rounded. Boxes do not change. ``grayscale`` gives one channel instead.
+    Happens with probability ``p`` (0.5): all channels become the gray of Rec. 601. Gray images stay as they are. Every
+    dtype is kept and rounded. Boxes do not change. ``grayscale`` gives one channel instead.
 
     Source: torchvision ``RandomGrayscale`` (whose p is 0.1), Albumentations ``ToGray``.
     """

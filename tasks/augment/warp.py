@@ -16,7 +16,6 @@ from tasks.image.sample import Pixels, Sample
 from tasks.image.values import with_channels
 from tasks.operation import Fraction, RandomFilter
 
-
 BORDERS = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "replicate": cv2.BORDER_REPLICATE}
 
 
@@ -44,9 +43,9 @@ class Warp(RandomFilter):
         if not field.any():
             return pixels
         height, width = pixels.shape[:2]
-        at = field + np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
+        x = field[:, :, 0] + np.arange(width, dtype=np.float32)
+        y = field[:, :, 1] + np.arange(height, dtype=np.float32)[:, None]
         fill = [self.fill * value_range(pixels.dtype)] * 4
         border = BORDERS[self.border]
-        return with_channels(
-            np.asarray(cv2.remap(pixels, at, None, cv2.INTER_LINEAR, borderMode=border, borderValue=fill))
-        )
+        made = cv2.remap(pixels, x, y, cv2.INTER_LINEAR, borderMode=border, borderValue=fill)
+        return with_channels(np.asarray(made))

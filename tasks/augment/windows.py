@@ -8,7 +8,6 @@ from tasks.image.geometry import Size
 from tasks.image.randomness import Generator
 from tasks.operation import Range
 
-
 TRIALS = 10
 
 

@@ -13,15 +13,15 @@ from tasks.image.sample import Pixels
 from tasks.image.values import from_fractions
 from tasks.operation import RandomFilter, Range, Ranged, within
 
-
 MOST = 32
 
 
 class ZoomBlur(Ranged, RandomFilter):
     """Blur away from the center.
 
-    The mean of enlargements about the center by 1 to 1 + ``zoom`` (0, which changes nothing, to 1; a number, or [low, high]
-    to draw from): as many as half the pixels that a corner moves, 2 to 32. Every dtype is kept. Boxes do not change.
+    The mean of enlargements about the center by 1 to 1 + ``zoom`` (0, which changes nothing, to 1; a number, or [low,
+    high] to draw from): as many as half the pixels that a corner moves, 2 to 32. Every dtype is kept. Boxes do not
+    change.
 
     Source: Hendrycks and Dietterich 2019, "Benchmarking neural network robustness"; Albumentations ``ZoomBlur``.
     """

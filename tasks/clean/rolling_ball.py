@@ -23,8 +23,8 @@ class RollingBall(Filter):
     The background is where the top of a ball of ``radius`` pixels (1 to 200; as high as ``radius`` levels of 255)
     comes when it rolls below the image's surface; the image minus it is given, for each channel. Exact to a radius
     of 10; above, the ball rolls below the least values of 2 x 2 pixels, and from 31 on of 4 x 4 (after ImageJ: on
-    fine texture some levels off, and 50 times faster than scikit-image, whose default radius is 100). For a bright
-    background, put ``invert`` before and after. Every dtype is kept. Boxes do not change.
+    fine texture some levels off, and a hundred times faster than scikit-image, whose default radius is 100). For a
+    bright background, put ``invert`` before and after. Every dtype is kept. Boxes do not change.
 
     Source: Sternberg 1983, "Biomedical Image Processing"; scikit-image ``restoration.rolling_ball``.
     """

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tasks.errors import Rejected
 from tasks.image.sample import Pixels
@@ -31,8 +30,7 @@ class UniformBorder(Check):
     tolerance: Fraction = 0.02
 
     def measure(self, pixels: Pixels) -> dict[str, float]:
-        values = fractions(pixels)
-        rows, columns = values, values.transpose(1, 0, 2)
+        rows, columns = pixels, pixels.transpose(1, 0, 2)
         top, bottom, left, right = (self._depth(lines) for lines in (rows, rows[::-1], columns, columns[::-1]))
         height, width = max(0, len(rows) - top - bottom), max(0, len(columns) - left - right)
         return {"": 1 - height * width / (len(rows) * len(columns))}
@@ -47,10 +45,10 @@ class UniformBorder(Check):
         message = f"{share:.0%} of the image is a border of one colour, above {self.above:.0%}"
         return Rejected("uniform_border", message, step=self.name(), measure=share, limit=self.above)
 
-    def _depth(self, lines: NDArray[np.float32]) -> int:
+    def _depth(self, lines: Pixels) -> int:
         """Give how many lines from the first on have its colour."""
-        colour = np.median(lines[0], axis=0)
+        colour = np.median(fractions(lines[0]), axis=0)
         for depth, line in enumerate(lines):
-            if np.abs(line - colour).max() > self.tolerance + 1e-6:
+            if np.abs(fractions(line) - colour).max() > self.tolerance + 1e-6:
                 return depth
         return len(lines)

@@ -76,7 +76,8 @@ def _peaks(response: NDArray[np.float64], distance: int, threshold: float) -> tu
     """Give the pixels that are the greatest within ``distance``, one of each plateau, above a share of the best."""
     strongest = float(response.max())
     square = np.ones((2 * distance + 1, 2 * distance + 1), dtype=np.uint8)
-    peaks = (response == cv2.dilate(response, square)) & (response > max(threshold * strongest, np.finfo(np.float32).eps))
+    least = max(threshold * strongest, float(np.finfo(np.float32).eps))
+    peaks = (response == cv2.dilate(response, square)) & (response > least)
     _, plateaus = cv2.connectedComponents(peaks.astype(np.uint8))
     inside = np.flatnonzero(peaks)
     _, first = np.unique(plateaus.ravel()[inside], return_index=True)

@@ -24,10 +24,10 @@ class Fast(Corners):
     """Describe corners found by FAST: their number, density and strongest places.
 
     A corner has ``arc`` neighbours in a row (9 of a circle of 16, 7 of 12, 5 of 8) that are all brighter or all darker
-    than it by more than ``threshold``, a fraction of the range (10 of 255 as OpenCV, rounded to 8 bits), and is stronger
-    than its eight neighbours (of equals, none is taken). Density is corners a pixel; the ``top`` strongest stand with x and y as
-    fractions of the sides and their strength as a fraction of the first's; what is missing is zeros. Gray is Rec. 601
-    at 8 bits, float32 clipped, so every dtype gives the same. Boxes play no part.
+    than it by more than ``threshold``, a fraction of the range (10 of 255 as OpenCV, rounded to 8 bits), and is
+    stronger than its eight neighbours (of equals, none is taken). Density is corners a pixel; the ``top`` strongest
+    stand with x and y as fractions of the sides and their strength as a fraction of the first's; what is missing is
+    zeros. Gray is Rec. 601 at 8 bits, float32 clipped, so every dtype gives the same. Boxes play no part.
 
     Source: Rosten and Drummond 2006; scikit-image ``feature.corner_fast``.
     """

@@ -42,7 +42,7 @@ class Gabor(Feature):
             for orientation in range(self.orientations):
                 wave = _wave(frequency, math.pi * orientation / self.orientations)
                 even, odd = (cv2.filter2D(values, cv2.CV_32F, part, borderType=cv2.BORDER_REFLECT) for part in wave)
-                mean, std = cv2.meanStdDev(cv2.magnitude(even, odd))
+                mean, std = cv2.meanStdDev(np.sqrt(even * even + odd * odd))  # cv2.magnitude's last bit varies
                 found += [float(mean[0, 0]), float(std[0, 0])]
         return np.array(found, dtype=np.float32)
 

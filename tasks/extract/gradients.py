@@ -37,8 +37,11 @@ def gradient(pixels: Pixels, smoothing: NDArray[np.float64]) -> tuple[Values, Va
 
 
 def magnitude(x: Values, y: Values) -> Values:
-    """Give the root of the mean of two squared differences, as scikit-image: 0 to 1."""
-    return np.asarray(cv2.magnitude(x, y)) * np.float32(0.5**0.5)
+    """Give the root of the mean of two squared differences, as scikit-image: 0 to 1.
+
+    By NumPy: ``cv2.magnitude`` rounds differently with the address that its input happens to lie at.
+    """
+    return np.asarray(np.sqrt((x * x + y * y) * np.float32(0.5)))
 
 
 def edges(values: Values, dtype: np.dtype[Any]) -> Pixels:

@@ -1,4 +1,4 @@
-"""What features of key points share: the mean and spread, or the strongest, of their descriptors, as a vector of fixed length."""
+"""What features of key points share: a vector of fixed length from the mean, or the strongest, of descriptors."""
 
 from __future__ import annotations
 

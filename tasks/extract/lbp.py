@@ -87,7 +87,7 @@ class Lbp(Feature):
 
 
 def _not_darker(values: NDArray[np.float32], radius: float, angle: float) -> NDArray[np.bool_]:
-    """Compare each pixel with the one at ``radius`` and ``angle`` (counter-clockwise): the weighted differences' sign."""
+    """Compare each pixel with the one at ``radius`` and ``angle``, counter-clockwise: by weighted differences."""
     x, y = round(radius * math.cos(angle), 5), round(-radius * math.sin(angle), 5)
     left, top = math.floor(x), math.floor(y)
     across, down = x - left, y - top

@@ -57,7 +57,8 @@ def colors(pixels: Pixels, space: Space) -> NDArray[Any]:
     if space == "rgb":
         return rgb
     if space == "hsv":
-        return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV) / np.float32([360, 1, 1]))
+        return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV) / np.array([360, 1, 1], np.float32))
     if space == "lab":
-        return np.asarray((cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) + np.float32([0, 128, 128])) / np.float32([100, 255, 255]))
+        low, span = np.array([[0, -128, -128], [100, 255, 255]], np.float32)
+        return np.asarray((cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) - low) / span)
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb))

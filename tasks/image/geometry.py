@@ -19,6 +19,7 @@ Matrix = NDArray[np.float64]
 Polygon = NDArray[np.float64]  # N x 2 corners, convex
 
 WHOLE = 1e-6  # px: nearer than this to a whole number is one
+NEAR = 1e-3  # of the greatest depth of an outline: nearer to the horizon it is cut off
 
 
 class Size(NamedTuple):
@@ -71,6 +72,21 @@ def transform(points: NDArray[np.float64], by: Matrix) -> NDArray[np.float64]:
     if by[2, 0] == 0.0 and by[2, 1] == 0.0:
         return moved if by[2, 2] == 1.0 else moved / by[2, 2]
     return np.asarray(moved / (points @ by[2, :2] + by[2, 2])[..., None])
+
+
+def project(polygon: Polygon, by: Matrix) -> Polygon:
+    """Take an outline through a matrix; what lies at or behind the horizon of a perspective is cut off."""
+    depth = polygon @ by[2, :2] + by[2, 2]
+    near = NEAR * depth.max(initial=0.0)
+    if (depth > near).all() or (depth <= near).all():
+        return transform(polygon, by)
+    points = []
+    for i, (point, d) in enumerate(zip(polygon, depth, strict=True)):
+        if (d > near) != (depth[i - 1] > near):
+            points.append(point + (polygon[i - 1] - point) * ((near - d) / (depth[i - 1] - d)))
+        if d > near:
+            points.append(point)
+    return transform(np.array(points), by)
 
 
 def signed_area(polygon: Polygon) -> float:
@@ -141,8 +157,8 @@ class Move:
     """One geometric step with its parameters drawn: a matrix, the canvas that it makes, and what fills the rest.
 
     ``fill`` is a fraction of the value range; None takes the fill of the move before it in its group, else 0.
-    ``interpolation`` is ``auto`` unless the user named one. ``warp`` (H x W x 2, float32) is a field that no matrix says:
-    what pixel (x, y) shows lay at (x, y) + warp[y, x] before; ``matrix`` is then the identity.
+    ``interpolation`` is ``auto`` unless the user named one. ``warp`` (H x W x 2, float32) is a field that no matrix
+    says: what pixel (x, y) shows lay at (x, y) + warp[y, x] before; ``matrix`` is then the identity.
     """
 
     matrix: Matrix
@@ -186,7 +202,7 @@ class Geometry:
         starts = [self.source, *(move.size for move in self.moves[:-1])]
         for start, move in zip(reversed(starts), reversed(self.moves), strict=True):
             after = after @ move.matrix
-            painted.append((transform(start.corners, after), move.fill or 0.0))
+            painted.append((project(start.corners, after), move.fill or 0.0))
         return painted[::-1]
 
     @cached_property

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.image.geometry import Geometry, Move, Polygon, area, edges, intersection, transform
+from tasks.image.geometry import Geometry, Move, Polygon, area, edges, intersection, project
 
 STEP = 2.0  # px between the points of an edge that goes through a field
 MOST = 4096  # points of an edge
@@ -74,7 +74,7 @@ def place(boxes: NDArray[np.float64], geometry: Geometry, min_visibility: float,
 def _outlines(corners: Polygon, geometry: Geometry) -> tuple[float, Polygon]:
     """Give the area that a box takes after the moves, and the outline of what is visible of it."""
     if all(move.warp is None for move in geometry.moves):
-        quad = transform(corners, geometry.matrix)
+        quad = project(corners, geometry.matrix)
         return area(quad), intersection(quad, geometry.valid) if len(geometry.valid) > 2 else quad[:0]
     whole, seen = corners, intersection(corners, geometry.source.corners)
     for move in geometry.moves:
@@ -85,7 +85,7 @@ def _outlines(corners: Polygon, geometry: Geometry) -> tuple[float, Polygon]:
 def _moved(polygon: Polygon, move: Move) -> Polygon:
     """Take an outline through one move; through a field by points along its edges, by fixed-point iteration."""
     if move.warp is None or not len(polygon):
-        return transform(polygon, move.matrix)
+        return project(polygon, move.matrix)
     points = []
     for start, end in edges(polygon):
         count = min(MOST, max(1, math.ceil(math.dist(start, end) / STEP)))
@@ -94,6 +94,6 @@ def _moved(polygon: Polygon, move: Move) -> Polygon:
     made = source
     for _ in range(ROUNDS):
         at = (made - 0.5).astype(np.float32)
-        shift = cv2.remap(move.warp, at[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        shift = cv2.remap(move.warp, at[:, None, 0], at[:, None, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         made = source - np.asarray(shift).reshape(-1, 2)
     return made

@@ -58,4 +58,11 @@ class CropToContent(Ranged, RandomGeometric):
         if self.background == "corners":
             background = np.median(pixels[:: max(1, len(pixels) - 1), :: max(1, pixels.shape[1] - 1)], axis=(0, 1))
         low, high = background - self.threshold * whole, background + self.threshold * whole
-        return np.asarray(((pixels < low) | (pixels > high)).any(axis=2), dtype=np.uint8)
+        if pixels.dtype.kind == "u":
+            low, high = np.ceil(np.maximum(low, 0)), np.floor(np.minimum(high, whole))
+        return np.asarray(cv2.bitwise_not(cv2.inRange(pixels, _scalar(low), _scalar(high))))
+
+
+def _scalar(value: Any) -> tuple[float, ...]:
+    """Give a number, or one a channel, as OpenCV takes it: four of them."""
+    return tuple(np.resize(value, 4).astype(float).tolist())

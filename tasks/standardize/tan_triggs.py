@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tasks.image.sample import Pixels
-from tasks.image.values import fractions, from_fractions, luma
+from tasks.image.values import fractions, from_fractions, luma, with_channels
 from tasks.operation import Filter, Range
 from tasks.standardize.difference_of_gaussians import blurred
 
@@ -40,16 +41,16 @@ class TanTriggs(Filter):
         return self
 
     def filter(self, pixels: Pixels, **params: Any) -> Pixels:
-        values = np.maximum(fractions(luma(pixels)[:, :, None]), 0) ** np.float32(self.gamma)
-        details = (blurred(values, self.sigmas.low) - blurred(values, self.sigmas.high)).astype(np.float64)
+        values = with_channels(np.asarray(cv2.pow(np.maximum(fractions(luma(pixels)), 0), self.gamma)))
+        details = blurred(values, self.sigmas.low) - blurred(values, self.sigmas.high)
         if np.abs(details).max() < FLAT:
             return from_fractions(np.full(details.shape, 0.5), pixels.dtype)
-        details /= self._mean(np.abs(details))
-        details /= self._mean(np.minimum(np.abs(details), self.tau))
-        return from_fractions(0.5 + 0.5 * np.tanh(details / self.tau), pixels.dtype)
+        details = details / np.float32(self._mean(np.abs(details)))
+        details = details / np.float32(self._mean(np.minimum(np.abs(details), np.float32(self.tau))))
+        return from_fractions(0.5 + 0.5 * np.tanh(details / np.float32(self.tau)), pixels.dtype)
 
     def fixed_channels(self, channels: int | None) -> int | None:
         return 1
 
-    def _mean(self, values: NDArray[np.float64]) -> float:
-        return float(np.mean(values**self.alpha) ** (1 / self.alpha))
+    def _mean(self, values: NDArray[np.float32]) -> float:
+        return float(cv2.mean(cv2.pow(values, self.alpha))[0] ** (1 / self.alpha))

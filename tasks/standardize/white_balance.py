@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tasks.image.render import value_range
 from tasks.image.sample import Curve, Pixels, Sample
-from tasks.image.values import fractions
 from tasks.operation import Pointwise
 from tasks.standardize.percentiles import percentiles
 
@@ -44,7 +45,7 @@ class WhiteBalance(Pointwise):
 
     def _gains(self, pixels: Pixels) -> tuple[float, ...]:
         if self.method == "gray_world":
-            levels = fractions(pixels).mean(axis=(0, 1), dtype=np.float64)
+            levels = np.array(cv2.mean(pixels)[:3]) / value_range(pixels.dtype)
             white = float(levels.mean())
         else:
             levels, white = np.array(percentiles(pixels, (self.percentile,), "channel")[0]), 1.0

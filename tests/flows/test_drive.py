@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import cloudpickle
 import pytest
 from distributed import Client
 
@@ -81,7 +84,8 @@ def test_an_endless_iterator_is_taken_no_further_than_the_window(client: Client)
 
     def items() -> Iterator[int]:
         nonlocal last_taken
-        for last_taken in taken:
+        while True:
+            last_taken = next(taken)
             yield last_taken
 
     outcomes = drive(client, str, items(), name=name, window_per_thread=3)
@@ -178,7 +182,7 @@ def test_an_error_of_ours_passes_as_it_is_and_at_once(client: Client, tmp_path: 
             raise RequestError("no such column: nose")
         return number
 
-    with pytest.raises(RequestError, match="^no such column: nose$"):
+    with pytest.raises(RequestError, match=r"^no such column: nose$"):
         list(drive(client, work, itertools.count(), name=name))
     assert len(list(tmp_path.iterdir())) == 1
     assert not client.futures
@@ -235,8 +239,6 @@ def test_what_runs_out_of_memory_alone_is_told_as_that(client: Client) -> None:
 
 
 def test_a_process_alone_is_killed_at_its_memory_limit() -> None:
-    import cloudpickle
-
     def work(size: int) -> None:
         held = bytearray(b"x" * size)
         time.sleep(600 + len(held))
@@ -246,8 +248,6 @@ def test_a_process_alone_is_killed_at_its_memory_limit() -> None:
 
 
 def test_a_process_alone_tells_an_exception_as_a_value() -> None:
-    import cloudpickle
-
     failed = alone(cloudpickle.dumps(int), cloudpickle.dumps("x"), limit=None, memory=None)
     assert isinstance(failed, Failed)
     assert (failed.kind, failed.what) == ("bug", "ValueError: invalid literal for int() with base 10: 'x'")
@@ -256,35 +256,40 @@ def test_a_process_alone_tells_an_exception_as_a_value() -> None:
 def test_when_all_workers_stay_away_the_drive_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drive_module, "PATIENCE", 1.0)
     monkeypatch.setattr(drive_module, "LOOK_EVERY", 0.1)
-    with connect(1) as client, pytest.raises(ImagemillError, match="All Dask workers are gone"):
+
+    def drive_while_workers_leave(client: Client) -> None:
         for _ in drive(client, str, itertools.count(), name=name):
             client.cluster.scale(0)
 
+    with connect(1) as client, pytest.raises(ImagemillError, match="All Dask workers are gone"):
+        drive_while_workers_leave(client)
+
 
 def test_when_the_scheduler_dies_the_drive_ends_and_says_so(tmp_path: Path) -> None:
+    silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     file = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(file), "--no-dashboard"]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([*dask, "--host", "127.0.0.1", "--port", "0"], **silent) as scheduler:
-        worker = None
-        try:
-            while not file.exists():
-                assert scheduler.poll() is None
-                time.sleep(0.02)
-            import json
+    start = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(file), "--no-dashboard"]
 
-            address = json.loads(file.read_text())["address"]
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                **silent,
-            )
-            with connect(address=address) as client, pytest.raises(ImagemillError, match="scheduler at .* is gone"):
-                for number, _ in enumerate(drive(client, str, itertools.count(), name=name)):
-                    if number == 3:
-                        scheduler.kill()
-        finally:
-            scheduler.kill()
-            if worker is not None:
-                worker.kill()
-                worker.wait()
+    with subprocess.Popen([*start, "--host", "127.0.0.1", "--port", "0"], **silent) as scheduler:
+        while not file.exists():
+            assert scheduler.poll() is None
+            time.sleep(0.02)
+        address = json.loads(file.read_text())["address"]
+        join = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+
+        def drive_until_it_dies(client: Client) -> None:
+            for number, _ in enumerate(drive(client, str, itertools.count(), name=name)):
+                if number == 3:
+                    scheduler.kill()
+
+        with subprocess.Popen(join, env=environment, **silent) as worker:
+            try:
+                with (
+                    connect(address=address) as client,
+                    pytest.raises(ImagemillError, match=r"scheduler at .* is gone"),
+                ):
+                    drive_until_it_dies(client)
+            finally:
+                scheduler.kill()
+                worker.terminate()

@@ -17,15 +17,17 @@ from flows.settings import DEFAULTS, SILENCE, isolate
 ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
-import json, os, sys, time
+import json, os, time
 from flows.settings import isolate
 
 isolate()
 start = time.monotonic()
 import psutil
 from prefect import flow, task
+from prefect.client.orchestration import get_client
 from flows.cluster import connect
 from flows.drive import drive
+from flows.monitor import Monitor
 
 
 def servers():
@@ -39,9 +41,12 @@ def look(number):
 
 
 @task(name="make", persist_result=False)
-def make():
-    with connect(2) as client:
-        looks = {outcome.result for outcome in drive(client, look, range(6), name=lambda n: f"make-{n}")}
+def make(monitor):
+    looks = set()
+    with connect(2) as client, monitor.stage("make", 6) as progress:
+        for outcome in drive(client, look, range(6), name=lambda n: f"make-{n}"):
+            looks.add(outcome.result)
+            progress.advance(outcome, images=1, rows=1)
     return {"looks": sorted(looks), "servers": servers()}
 
 
@@ -52,10 +57,14 @@ def seal():
 
 @flow(name="prepare", persist_result=False)
 def prepare(fail):
-    seen = make()
     if fail:
         seal()
-    return seen
+    monitor = Monitor("X-Ray", quiet=True)
+    seen = make(monitor)
+    monitor.summary({"pipeline": "X-Ray", "rejected": 1})
+    with get_client(sync_client=True) as client:
+        seen["artifacts"] = {a.key: [a.type, a.data, a.description] for a in client.read_artifacts()}
+    return seen | {"run page": monitor.run_page}
 
 
 seen = prepare(False)
@@ -67,8 +76,11 @@ print(json.dumps(seen))
 """
 
 
-def run(tmp_path: Path, home: Path) -> tuple[dict[str, Any], str]:
-    script = tmp_path / "script.py"
+@pytest.fixture(scope="module")
+def flow_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """What a process saw that ran two flows, the second failing, and its standard error."""
+    home = tmp_path_factory.mktemp("prefect")
+    script = home / "script.py"
     script.write_text(SCRIPT)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(home)}
@@ -80,16 +92,43 @@ def run(tmp_path: Path, home: Path) -> tuple[dict[str, Any], str]:
     return said, ended.stderr
 
 
+Seen = tuple[dict[str, Any], str]
+
+
 @pytest.mark.server
 @pytest.mark.slow
-def test_a_flow_has_one_server_makes_no_noise_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    said, errors = run(tmp_path, tmp_path / "home")
-    assert said["looks"] == [[False, 0]]  # no worker imports prefect or starts a process
+def test_flows_have_one_server_and_leave_nothing_behind(flow_run: Seen) -> None:
+    said, _ = flow_run
     assert len(said["servers"]) == 1
     assert said["servers afterwards"] == said["servers"]
+    assert not psutil.pid_exists(said["servers"][0])
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_workers_of_a_flow_import_no_prefect_and_start_no_process(flow_run: Seen) -> None:
+    assert flow_run[0]["looks"] == [[False, 0]]
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_prefect_is_silent_even_where_a_flow_fails(flow_run: Seen) -> None:
+    said, errors = flow_run
     assert said["failed"]
     assert errors == ""
-    assert not psutil.pid_exists(said["servers"][0])
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_artifacts_reach_the_run_page(flow_run: Seen) -> None:
+    said, _ = flow_run
+    found = said["artifacts"]
+    assert said["run page"] is None  # the embedded server shows no pages
+    assert sorted(found) == ["x-ray-make", "x-ray-make-units", "x-ray-summary"]
+    assert found["x-ray-make"][:2] == ["progress", 100.0]
+    assert "6 of 6 images (100 %)" in found["x-ray-make"][2]
+    assert '"unit": "make-1"' in found["x-ray-make-units"][1]
+    assert found["x-ray-summary"][1].startswith("# X-Ray")
 
 
 def test_what_the_user_has_set_stands(monkeypatch: pytest.MonkeyPatch) -> None:

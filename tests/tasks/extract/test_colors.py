@@ -28,7 +28,7 @@ def planes(pixels: Any, space: str) -> NDArray[np.float64]:
     if space == "hsv":
         return np.asarray(color.rgb2hsv(rgb))
     if space == "lab":
-        return np.asarray((color.rgb2lab(rgb) + [0, 128, 128]) / [100, 255, 255])
+        return np.asarray((color.rgb2lab(rgb) - np.array([0, -128, -128])) / [100, 255, 255])
     if space == "ycrcb":
         y = rgb @ LUMA
         return np.stack([y, (rgb[:, :, 0] - y) / 1.402 + 0.5, (rgb[:, :, 2] - y) / 1.772 + 0.5], axis=2)

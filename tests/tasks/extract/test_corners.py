@@ -53,7 +53,7 @@ def test_a_square_has_four_corners_at_their_places(corners: Corners) -> None:
     pixels = square()
     found = dict(zip(corners.components(None, None), corners.extract(pixels), strict=True))
     assert found["count"] == 4 and found["density"] == pytest.approx(4 / 3600)
-    places = {(round(float(found[f"corner_{n}.x"]) * 60), round(float(found[f"corner_{n}.y"]) * 60)) for n in range(1, 5)}
+    places = [(60 * found[f"corner_{n}.x"], 60 * found[f"corner_{n}.y"]) for n in range(1, 5)]
     assert all(min(abs(x - a) + abs(y - b) for a, b in places) <= 3 for x in (20, 44) for y in (12, 42))
     assert found["corner_1.strength"] == 1 and found["corner_5.strength"] == found["corner_5.x"] == 0
 

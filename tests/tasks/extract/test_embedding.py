@@ -92,7 +92,7 @@ def test_the_fingerprint_has_the_files_content_not_its_name(tmp_path: Path) -> N
 
 
 def test_mistakes_are_said_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="no file nowhere.onnx: name an ONNX model"):
+    with pytest.raises(ValueError, match=r"no file nowhere\.onnx: name an ONNX model"):
         Embedding(model="nowhere.onnx")
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(ValueError, match="no ONNX model that can be run"):
