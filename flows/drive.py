@@ -15,7 +15,7 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -68,7 +68,7 @@ def drive(
     poisoned: Callable[[T, str, str], R] | None = None,
     timeout: float | Callable[[T], float] | None = None,
     memory: int | None = None,
-) -> Iterator[Outcome[T, R]]:
+) -> Generator[Outcome[T, R], None, None]:
     """Do the work on each item in the cluster and yield the outcomes as they come, in no order.
 
     - An ``ImagemillError`` of the work ends the drive and is raised as it is; any other exception too, wrapped with

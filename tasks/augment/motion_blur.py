@@ -13,7 +13,7 @@ from tasks.image.sample import Pixels
 from tasks.image.values import with_channels
 from tasks.operation import RandomFilter, Range, Ranged, within
 
-POINTS = 8  # of a line, to a pixel
+POINTS = 64  # of a line, to a pixel
 
 
 class MotionBlur(Ranged, RandomFilter):
@@ -34,18 +34,15 @@ class MotionBlur(Ranged, RandomFilter):
 
 
 def line(length: float, degrees: float) -> NDArray[np.float32]:
-    """Give the kernel of a line through the middle: points along it, each shared among the four pixels around it."""
-    half = (length - 1) / 2
-    side = 2 * math.ceil(half) + 1
-    along = np.linspace(-half, half, max(1, math.ceil(POINTS * length)))
-    x = along * math.cos(math.radians(degrees)) + side // 2
-    y = -along * math.sin(math.radians(degrees)) + side // 2
-    left, top = np.floor(x + 1e-9).astype(int), np.floor(y + 1e-9).astype(int)
-    kernel = np.zeros((side + 1, side + 1))
-    for right, down in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        weight = np.abs(1 - right - (x - left)) * np.abs(1 - down - (y - top))
-        np.add.at(kernel, (top + down, left + right), weight)
-    return np.asarray(kernel[:side, :side] / kernel[:side, :side].sum(), dtype=np.float32)
+    """Give the kernel of a line through the middle: how long it is in each pixel."""
+    half = max(0, math.ceil(length / 2 - 0.5))
+    side = 2 * half + 1
+    count = math.ceil(POINTS * length)
+    along = ((np.arange(count) + 0.5) / count - 0.5) * length
+    columns = np.rint(along * math.cos(math.radians(degrees))).astype(int) + half
+    rows = np.rint(-along * math.sin(math.radians(degrees))).astype(int) + half
+    lengths = np.bincount(rows * side + columns, minlength=side * side).reshape(side, side)
+    return np.asarray(lengths / count, dtype=np.float32)
 
 
 def blurred(pixels: Pixels, kernel: NDArray[np.float32]) -> Pixels:

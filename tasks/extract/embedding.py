@@ -102,14 +102,15 @@ class Embedding(Feature):
         return resize(pixels, cover)[top : top + self.size.height, left : left + self.size.width]
 
     def _run(self, session: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        ready = (values - np.float32(self.mean)) / np.float32(self.std)
+        ready = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         if self.layout == "nchw":
             ready = ready.transpose(2, 0, 1)
         name = self.output or session.get_outputs()[0].name
         (made,) = session.run([name], {session.get_inputs()[0].name: np.ascontiguousarray(ready[None])})
         vector = np.asarray(made, dtype=np.float32).ravel()
         if self.unit_length:
-            vector = vector / np.float32(max(float(np.linalg.norm(vector)), np.finfo(np.float32).tiny))
+            length = float(np.sqrt((vector * vector).sum()))
+            return np.asarray(vector / max(length, float(np.finfo(np.float32).tiny)))
         return vector
 
 

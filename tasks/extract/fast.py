@@ -36,7 +36,7 @@ class Fast(Corners):
     arc: Literal[9, 7, 5] = 9
 
     def corners(self, pixels: Pixels) -> tuple[NDArray[Any], NDArray[Any]]:
-        detector = cv2.FastFeatureDetector_create(round(self.threshold * 255), True, CIRCLES[self.arc])
+        detector = cv2.FastFeatureDetector.create(round(self.threshold * 255), True, CIRCLES[self.arc])
         found = detector.detect(byte_gray(pixels))
         points = np.array([corner.pt for corner in found]).reshape(-1, 2)
         return points, np.array([corner.response for corner in found])

@@ -30,7 +30,7 @@ class Orb(KeyPoints):
 
     def describe(self, gray: NDArray[np.uint8]) -> tuple[Any, NDArray[Any]]:
         if min(gray.shape) >= LEAST:
-            points, descriptors = cv2.ORB_create(self.features).detectAndCompute(gray, None)
+            points, descriptors = cv2.ORB.create(self.features).detectAndCompute(gray, None)
             if points:
                 return points, np.unpackbits(np.asarray(descriptors), axis=1)
         return (), np.zeros((0, BITS))

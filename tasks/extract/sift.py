@@ -29,5 +29,5 @@ class Sift(KeyPoints):
         return VALUES
 
     def describe(self, gray: NDArray[np.uint8]) -> tuple[Any, NDArray[Any]]:
-        points, descriptors = cv2.SIFT_create(self.features).detectAndCompute(gray, None)
+        points, descriptors = cv2.SIFT.create(self.features).detectAndCompute(gray, None)
         return points, np.asarray(descriptors) / UNIT if points else np.zeros((0, VALUES))

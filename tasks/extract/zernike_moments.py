@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -31,37 +31,55 @@ class ZernikeMoments(Feature):
     radius: Annotated[float, Field(gt=0, le=2)] = 0.5
 
     def extract(self, pixels: Pixels) -> NDArray[np.float32]:
-        mass, place = _disk(np.maximum(gray(pixels), 0), self.radius)
-        square = place.real**2 + place.imag**2
-        # Every V is a sum of square^j place^m, so these few sums over the pixels are all that is needed.
-        turns = place ** np.arange(self.degree + 1)[:, None]
-        sums = np.stack([turns @ (mass * square**j) for j in range(self.degree // 2 + 1)])
-        moments = [
-            (n + 1) / math.pi * sum(factor * sums[j, m] for j, factor in enumerate(_radial(n, m)))
-            for n, m in self._indices()
-        ]
-        return np.abs(moments).astype(np.float32)
+        moments = _moments(np.maximum(gray(pixels), 0).astype(np.float64), self.radius, self.degree)
+        found = (_polynomials(self.degree) * moments).sum(axis=(1, 2))
+        return np.asarray(np.abs(found), dtype=np.float32)
 
     def components(self, size: Size | None, channels: int | None) -> list[str]:
-        return [f"{n}.{m}" for n, m in self._indices()]
-
-    def _indices(self) -> Iterator[tuple[int, int]]:
-        return ((n, m) for n in range(self.degree + 1) for m in range(n % 2, n + 1, 2))
+        return [f"{n}.{m}" for n, m in _indices(self.degree)]
 
 
-def _disk(values: NDArray[np.float32], radius: float) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-    """Give the share and the place x + iy (in radii from the centre of mass) of each bright pixel in the disk."""
-    light = values.astype(np.float64)
+def _indices(degree: int) -> list[tuple[int, int]]:
+    """Give each degree with its repetitions."""
+    return [(n, m) for n in range(degree + 1) for m in range(n % 2, n + 1, 2)]
+
+
+def _moments(light: NDArray[np.float64], radius: float, degree: int) -> NDArray[np.float64]:
+    """Give the sums of x^p y^q over the shares of light in the disk, x and y in radii from the centre of mass.
+
+    Every Zernike polynomial is a sum of these. No products of matrices: their last bit depends on BLAS's threads.
+    """
     total = float(light.sum())
     if total == 0:
-        return np.zeros(0), np.zeros(0, np.complex128)
+        return np.zeros((degree + 1, degree + 1))
     height, width = light.shape
-    x, y = np.arange(width), np.arange(height)
-    center = complex(float(light.sum(axis=0) @ x) / total, float(light.sum(axis=1) @ y) / total)
-    place = (x + 1j * y[:, None] - center) / max(1.0, radius * min(width, height))
-    inside = (place.real**2 + place.imag**2 <= 1) & (light > 0)
-    kept = light[inside]
-    return kept / max(float(kept.sum()), np.finfo(np.float64).tiny), place[inside]
+    unit = max(1.0, radius * min(width, height))
+    x, y = (
+        (np.arange(side) - float((light.sum(axis=axis) * np.arange(side)).sum()) / total) / unit
+        for axis, side in ((0, width), (1, height))
+    )
+    inside = np.where(x**2 + y[:, None] ** 2 <= 1, light, 0)
+    shares = inside / max(float(inside.sum()), np.finfo(np.float64).tiny)
+    rows = np.stack([(shares * x**p).sum(axis=1) for p in range(degree + 1)])
+    return np.stack([(rows * y**q).sum(axis=1) for q in range(degree + 1)], axis=1)
+
+
+@lru_cache(maxsize=8)
+def _polynomials(degree: int) -> NDArray[np.complex128]:
+    """Give (n + 1) / pi times each Zernike polynomial as factors of x^p y^q: one row a polynomial."""
+    indices = _indices(degree)
+    factors = np.zeros((len(indices), degree + 1, degree + 1), dtype=np.complex128)
+    for row, (n, m) in enumerate(indices):
+        for j, radial in enumerate(_radial(n, m)):  # r^(m + 2j) e^(im angle) = (x + iy)^(m + j) (x - iy)^j
+            for k, one in enumerate(_binomial(m + j, 1j)):
+                for h, other in enumerate(_binomial(j, -1j)):
+                    factors[row, m + 2 * j - k - h, k + h] += (n + 1) / math.pi * radial * one * other
+    return factors
+
+
+def _binomial(power: int, unit: complex) -> list[complex]:
+    """Give the factors of x^(power - k) y^k in (x + unit y)^power."""
+    return [math.comb(power, k) * unit**k for k in range(power + 1)]
 
 
 def _radial(n: int, m: int) -> list[float]:

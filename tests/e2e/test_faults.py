@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -46,6 +47,7 @@ pipelines:
 
 SLOW = """
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tasks.operation import Filter
 
@@ -77,12 +79,16 @@ def test_an_image_that_kills_its_process_is_rejected_alone(command: Command, pho
     assert result["sources"] == sum(len(names) for _, _, names in os.walk(photos))
 
 
-def _await_progress(file: Path, marks: int, process: subprocess.Popen[str]) -> None:
+def _await(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     end = time.monotonic() + 120
-    while not (file.exists() and file.stat().st_size >= marks):
+    while not happened():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end, "the run did not get under way"
         time.sleep(0.02)
+
+
+def _await_progress(file: Path, marks: int, process: subprocess.Popen[str]) -> None:
+    _await(lambda: file.exists() and file.stat().st_size >= marks, process)
 
 
 def _workers(pid: int) -> list[psutil.Process]:
@@ -104,9 +110,10 @@ def _slow(command: Command) -> Command:
 
 def test_a_killed_driver_is_resumed_with_nothing_lost_and_nothing_twice(command: Command, photos: Path) -> None:
     _slow(command)
-    for marks in (20, 45):
+    staging = command.folder / "out" / ".imagemill" / "staging"
+    for units in (1, 2):
         process = command.start("run", "slow", "--json", "--quiet")
-        _await_progress(command.folder / "progress", marks, process)
+        _await(lambda wanted=units: len(list(staging.glob("unit-*.arrow"))) >= wanted, process)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     before = (command.folder / "progress").stat().st_size
@@ -115,7 +122,6 @@ def test_a_killed_driver_is_resumed_with_nothing_lost_and_nothing_twice(command:
     assert (command.folder / "progress").stat().st_size - before <= resumed["made"]
     command.run("slow", "--output", "undisturbed")
     assert files(command.folder / "out") == files(command.folder / "undisturbed")
-    staging = command.folder / "out" / ".imagemill" / "staging"
     assert not staging.exists() or not list(staging.iterdir())
 
 

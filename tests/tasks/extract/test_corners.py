@@ -73,7 +73,7 @@ def test_the_depth_does_not_count_and_flat_or_tiny_images_have_no_corners(corner
 def test_fast_is_scikit_images(threshold: int) -> None:
     pixels = picture(97, 71)
     gray = byte_gray(pixels)
-    found = cv2.FastFeatureDetector_create(threshold, False).detect(gray)
+    found = cv2.FastFeatureDetector.create(threshold, False).detect(gray)
     response = feature.corner_fast(gray / 255, n=9, threshold=(threshold + 0.5) / 255)
     assert {corner.pt for corner in found} == {(x, y) for y, x in np.argwhere(response > 0)}
     strongest, _ = Fast(threshold=threshold / 255).corners(pixels)
