@@ -121,7 +121,7 @@ def validate(pipelines: tuple[str, ...], file: str, as_json: bool) -> None:
     from tasks.pipeline.spec import read
 
     found = read(Path(file))
-    checked = {}
+    checked: dict[str, dict[str, Any]] = {}
     for name in pipelines or found.names:
         graph = build(found.pipeline(name))
         checked[name] = {"steps": len(graph.nodes), "outputs": [output.name for output in graph.outputs]}
@@ -184,7 +184,7 @@ def operations(name: str | None, as_json: bool) -> None:
         for one in listing():
             if one["group"] != group:
                 group = one["group"]
-                click.echo(("\n" if one is not None else "") + click.style(group, bold=True), color=_color())
+                click.echo("\n" + click.style(group, bold=True), color=_color())
             click.echo(f"  {one['name']:<24} {one['summary']}")
 
 

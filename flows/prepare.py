@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import get_run_context
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.cluster import connect, dashboard
 from flows.drive import drive
@@ -48,7 +49,8 @@ def start_flow(request: Request, *, quiet: bool, started: float) -> Result:
     monitor = Monitor(request.pipeline, quiet=quiet, started=started)
     token = _monitor.set(monitor)
     try:
-        state = prepare(request, return_state=True)
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread ends a second late
+            state = prepare(request, return_state=True)
         result = state.result(raise_on_failure=False)
     finally:
         _monitor.reset(token)
@@ -128,17 +130,20 @@ class Preparation:
         """Run one stage as a Prefect task, called directly: it stays in this process."""
         start = time.monotonic()
 
-        def stage() -> T:
+        made: list[T] = []
+
+        @task(name=name, task_run_name=name, persist_result=False, cache_policy=NO_CACHE)
+        def stage() -> None:
             try:
-                return work()
+                made.append(work())
             except OSError as error:
                 raise ImagemillError(
                     f"{name}: {error}; the dataset is as it was, what was made stays staged: mend it and run again"
                 ) from error
 
-        made = task(stage, name=name, task_run_name=name, persist_result=False, cache_policy=NO_CACHE)()
+        stage()
         self.seconds[name] = time.monotonic() - start
-        return made
+        return made[0]
 
     def discover(self) -> None:
         """List the source, put the run on top of the newest version, take up what a killed run left."""
@@ -155,7 +160,7 @@ class Preparation:
     def threads(self) -> int:
         """How many units can run at a time."""
         if self.client is not None:
-            return max(1, sum(self.client.nthreads().values()))
+            return max(1, sum(int(threads) for threads in self.client.nthreads().values()))
         return self.request.workers or self.graph.spec.cluster.workers or os.cpu_count() or 1
 
     def connected(self) -> Client:
@@ -194,7 +199,7 @@ class Preparation:
             poisoned=lambda unit, reason, message: reject_unread(unit, job, reason, message),
             timeout=lambda unit: max(LEAST_SECONDS, SECONDS_A_SOURCE * unit.sources.num_rows),
         )
-        with self.monitor.stage(stage, self.run.listing.sources) as progress:
+        with closing(outcomes), self.monitor.stage(stage, self.run.listing.sources) as progress:
             for outcome in outcomes:
                 receipt: Receipt = outcome.result
                 self.run.absorb([receipt.path])
@@ -218,7 +223,7 @@ class Preparation:
         outcomes = drive(
             self.connected(), partial(seal, job=self.run.job), stale, name=lambda s: f"seal-{s.output}-{s.name}"
         )
-        with self.monitor.stage("seal", sum(shard.promised.num_rows for shard in stale)) as progress:
+        with closing(outcomes), self.monitor.stage("seal", sum(one.promised.num_rows for one in stale)) as progress:
             for outcome in outcomes:
                 self.files.append(outcome.result)
                 self.busy += outcome.seconds

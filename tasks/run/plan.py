@@ -84,13 +84,13 @@ def drawn(graph: Graph, found: dict[str, Any]) -> str:
         outputs.setdefault(output["from"][0], []).append(output)
 
     def below(name: str, indent: str) -> None:
-        branches = [(False, one) for one in outputs.get(name, [])] + [(True, one) for one in children.get(name, [])]
-        for i, (is_step, one) in enumerate(branches):
+        ends = [(_output(one, found), "") for one in outputs.get(name, [])]
+        branches = ends + [(_described(steps[one]), one) for one in children.get(name, [])]
+        for i, (text, step) in enumerate(branches):
             last = i == len(branches) - 1
-            text = _described(steps[one]) if is_step else _output(one, found)
             lines.append(f"{indent}{'└─' if last else '├─'} {text}")
-            if is_step:
-                below(one, indent + ("   " if last else "│  "))
+            if step:
+                below(step, indent + ("   " if last else "│  "))
 
     below("", "")
     lines += ["", *_summary(found)]
