@@ -175,6 +175,7 @@ class Preparation:
                     address=asked.scheduler or cluster.address,
                     class_name=None if asked.scheduler else cluster.class_,
                     arguments=None if asked.scheduler else cluster.arguments,
+                    setup=("tasks.run.make", "tasks.operation:registry"),
                 )
             )
             if not cluster.mixed:

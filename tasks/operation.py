@@ -17,12 +17,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from tasks.errors import ImagemillError, Rejected
 from tasks.image.geometry import Matrix, Move, Size
@@ -63,6 +64,12 @@ def within(low: float, high: float) -> BeforeValidator:
     return BeforeValidator(bounded, json_schema_input_type=number | tuple[number, number])
 
 
+def _beside(path: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get("folder")
+    return str(Path(folder) / Path(path).expanduser()) if folder is not None else path
+
+
+File = Annotated[str, Field(min_length=1), AfterValidator(_beside)]  # relative to the pipeline file, if there is one
 Probability = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1, le=65_535)]

@@ -11,19 +11,19 @@ from typing import Annotated, Any, ClassVar
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tasks.image.geometry import Size
 from tasks.image.render import resize
 from tasks.image.sample import Pixels
 from tasks.image.values import fractions, from_fractions, luma, with_channels
-from tasks.operation import RandomFilter, Range, Ranged, within
+from tasks.operation import File, RandomFilter, Range, Ranged, within
 
 
 class Overlay(Ranged, RandomFilter):
     """Lay a picture over the image.
 
-    ``picture`` is the path of an image file that OpenCV reads, relative to the working directory; its content, not its
+    ``picture`` is the path of an image file that OpenCV reads, relative to the pipeline file; its content, not its
     path, decides whether rows are made again. It is resized to ``scale`` (0.01 to 1) of the largest size that fits,
     lies at ``x`` and ``y`` (0 to 1: from the left to the right end, from the upper to the lower), and covers by
     ``opacity`` (0 to 1) times its own alpha. Each is a number, or [low, high] to draw from. Over gray images its gray
@@ -34,7 +34,7 @@ class Overlay(Ranged, RandomFilter):
 
     example: ClassVar[Mapping[str, Any]] = {"picture": "data/sample/quickstart/photos/coffee.jpg"}
 
-    picture: Annotated[str, Field(min_length=1)]
+    picture: File
     x: Annotated[Range, within(0, 1)] = Range(0, 1)
     y: Annotated[Range, within(0, 1)] = Range(0, 1)
     scale: Annotated[Range, within(0.01, 1)] = Range(0.2, 0.5)

@@ -17,7 +17,7 @@ from tasks.image.geometry import Size
 from tasks.image.render import resize
 from tasks.image.sample import Pixels
 from tasks.image.values import fractions, luma
-from tasks.operation import Feature, SquareSize
+from tasks.operation import Feature, File, SquareSize
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -29,12 +29,13 @@ Spread = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1
 class Embedding(Feature):
     """Describe an image by the output of an ONNX model.
 
-    ``model`` is a file. The image is resized to ``size`` [width, height]: ``fit: crop`` scales it to cover and cuts the
+    ``model`` is the path of a file, relative to the pipeline file; its content, not its path, decides whether rows
+    are made again. The image is resized to ``size`` [width, height]: ``fit: crop`` scales it to cover and cuts the
     middle, ``stretch`` distorts it. Values are fractions of the range (float32 clipped), less ``mean``, divided by
     ``std``, a number a channel or one for all (ImageNet's). A model of one channel gets Rec. 601 gray, all others
     sRGB, gray images repeated; ``layout`` is that of its first input, of which it gets one image at a time. The vector
-    is ``output`` (the first), flattened, and divided by its length where ``unit_length``. The file's SHA-256 is part of
-    the fingerprint. It runs on one CPU thread. Every dtype is taken. Boxes play no part.
+    is ``output`` (the first), flattened, and divided by its length where ``unit_length``. It runs on one CPU thread.
+    Every dtype is taken. Boxes play no part.
 
     Source: ONNX Runtime (``pip install 'imagemill[onnx]'``).
     """
@@ -42,7 +43,7 @@ class Embedding(Feature):
     uses: ClassVar[tuple[str, ...]] = ("numpy", "opencv-python-headless", "onnxruntime")
     example: ClassVar[Mapping[str, Any]] = {"model": "data/models/thumbnail.onnx"}
 
-    model: Annotated[str, Field(min_length=1)]
+    model: File
     size: SquareSize = Size(224, 224)
     fit: Literal["crop", "stretch"] = "crop"
     mean: Each = IMAGENET_MEAN

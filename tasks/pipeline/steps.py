@@ -253,7 +253,7 @@ class StepReader:
         nested_wrong = len(self.mistakes) > before
         refuse_booleans(kind, given, locate, self.mistakes)
         try:
-            operation = kind.model_validate(values)
+            operation = kind.model_validate(values, context={"folder": self.folder})
             return _Made(operation, _canonical(operation, values, frozen))
         except ValidationError as error:
             wrong = Mistakes(self.mistakes.document)

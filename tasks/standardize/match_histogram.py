@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tasks.image.sample import Pixels
 from tasks.image.values import fractions, from_fractions, luma, with_channels
-from tasks.operation import Filter
+from tasks.operation import File, Filter
 
 Quantiles = tuple[NDArray[np.float64], NDArray[np.float64]]  # the shares of pixels up to each value, the values
 
@@ -23,7 +23,7 @@ Quantiles = tuple[NDArray[np.float64], NDArray[np.float64]]  # the shares of pix
 class MatchHistogram(Filter):
     """Give the image the histogram of a reference image.
 
-    ``reference`` is the path of an image file that OpenCV reads, relative to the working directory; its content, not
+    ``reference`` is the path of an image file that OpenCV reads, relative to the pipeline file; its content, not
     its path, decides whether rows are made again. Each channel is matched for itself, by fractions of the range, so
     depths may differ; a gray image is matched to the luma (Rec. 601) of a colour reference, each channel of a colour
     image to a gray one. Every dtype is kept. Boxes do not change.
@@ -33,7 +33,7 @@ class MatchHistogram(Filter):
 
     example: ClassVar[Mapping[str, Any]] = {"reference": "data/sample/quickstart/photos/coffee.jpg"}
 
-    reference: str = Field(min_length=1)
+    reference: File
 
     @field_validator("reference")
     @classmethod
