@@ -66,7 +66,13 @@ def show(figures: dict[str, list[float]], as_json: bool) -> None:
     rows = []
     for name, rates in figures.items():
         ratios = [rate / raw for rate, raw in zip(rates, figures["raw loop"], strict=True)]
-        rows.append({"name": name, "images_per_second": round(statistics.median(rates)), "ratio": round(statistics.median(ratios), 3)})
+        rows.append(
+            {
+                "name": name,
+                "images_per_second": round(statistics.median(rates)),
+                "ratio": round(statistics.median(ratios), 3),
+            }
+        )
     if as_json:
         print(json.dumps(rows))
         return
@@ -125,7 +131,12 @@ def _part(paths: list[Path], target: Path) -> int:
     import pyarrow.parquet as pq
 
     rows = _encode(paths)
-    pq.write_table(pa.Table.from_pylist(rows), target, compression={"name": "zstd", "sha256": "zstd", "image": "none"}, use_dictionary=False)
+    pq.write_table(
+        pa.Table.from_pylist(rows),
+        target,
+        compression={"name": "zstd", "sha256": "zstd", "image": "none"},
+        use_dictionary=False,
+    )
     return len(rows)
 
 
@@ -162,7 +173,19 @@ def imagemill(photos: Path, target: Path) -> tuple[float, float]:
     """Run the command. Gives its images a second while making and sealing, and the seconds of the whole command."""
     file = target.with_suffix(".yaml")
     file.write_text(PIPELINE.format(source=photos, side=SIDE, processes=PROCESSES))
-    command = [sys.executable, "-m", "flows.cli", "run", "throughput", "--file", str(file), "--output", str(target), "--json", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.cli",
+        "run",
+        "throughput",
+        "--file",
+        str(file),
+        "--output",
+        str(target),
+        "--json",
+        "--quiet",
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result = json.loads(done.stdout)
     shutil.rmtree(target)

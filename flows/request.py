@@ -34,7 +34,9 @@ class Request(BaseModel):
     workers: int | None = Field(None, ge=1, description="worker processes; by default one a CPU")
     scheduler: str | None = Field(None, description="the address of a running Dask scheduler")
     limit: int | None = Field(None, ge=1, description="only the N smallest keys, into OUTPUT-limitN")
-    check: Literal["etag", "content"] = Field("etag", description="what tells a changed file: size and etag, or reading")
+    check: Literal["etag", "content"] = Field(
+        "etag", description="what tells a changed file: size and etag, or reading"
+    )
     fresh: bool = Field(False, description="make everything again, whatever is known")
     allow_shrink: bool = Field(False, description="go on though the source is empty, has moved or lost many images")
 

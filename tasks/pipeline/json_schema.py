@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
+from tasks.load.source import SourceSpec
 from tasks.operation import Operation
 from tasks.operation import registry as known_operations
-from tasks.load.source import SourceSpec
 from tasks.pipeline.models import ClusterSpec, OutputSpec, ScheduleSpec
 from tasks.pipeline.nesting import Registry, checks, checks_field, step_fields
 

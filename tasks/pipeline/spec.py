@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tasks.errors import RequestError
+from tasks.load.source import SourceSpec
 from tasks.operation import registry as known_operations
 from tasks.pipeline.environment import VARIABLE, Environment, refuse
 from tasks.pipeline.explain import explain, hint, shown
 from tasks.pipeline.mistakes import Document, Mistake, Mistakes, Path, Place, SpecError
-from tasks.load.source import SourceSpec
-from tasks.pipeline.models import Boxes, ClusterSpec, Encode, Model, OutputSpec, ScheduleSpec
+from tasks.pipeline.models import Boxes, ClusterSpec, Encode, OutputSpec, ScheduleSpec
 from tasks.pipeline.nesting import Registry
 from tasks.pipeline.steps import StepReader, StepSpec
 from tasks.pipeline.yaml import load

@@ -16,9 +16,13 @@ PIPELINES = ROOT / "pipelines.yaml"
 
 
 def test_run_on_a_folder_of_ones_own_with_bad_files(command: Command, photos: Path) -> None:
-    result = command.run("quickstart", "--file", PIPELINES, "--source", "my photos", "--output", "out", "--workers", "2")
+    result = command.run(
+        "quickstart", "--file", PIPELINES, "--source", "my photos", "--output", "out", "--workers", "2"
+    )
     assert {"rows", "rejected", "sources", "seconds", "images_per_second", "output", "run_id"} <= set(result)
-    assert result["sources"] == result["kept"] + result["rejected"] == sum(len(names) for _, _, names in os.walk(photos))
+    assert (
+        result["sources"] == result["kept"] + result["rejected"] == sum(len(names) for _, _, names in os.walk(photos))
+    )
     assert Path(result["output"]) == command.folder / "out"
     rejected = pq.read_table(command.folder / "out" / "rejected").to_pylist()
     assert len(rejected) == result["rejected"]

@@ -1,4 +1,4 @@
-"""Faults really injected: what kills a process, a killed driver, a killed worker, a full disk, a stranger's scheduler."""
+"""Faults really injected: what kills a process, a killed driver or worker, a full disk, another's scheduler."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_killed_worker_changes_no_byte(command: Command, photos: Path) -> None
     _await_progress(command.folder / "progress", 5, process)
     victim = _workers(process.pid)[0]
     victim.kill()
-    out, err = process.communicate(timeout=200)
+    _, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     command.run("slow", "--output", "undisturbed")
     assert files(command.folder / "out") == files(command.folder / "undisturbed")
@@ -144,14 +144,16 @@ def test_a_second_run_into_the_same_dataset_fails_at_once(command: Command, phot
     second = command("run", "slow", "--json")
     assert second.code == 1
     assert "another run is writing this dataset" in second.json["error"]
-    out, err = first.communicate(timeout=200)
+    _, err = first.communicate(timeout=200)
     assert first.returncode == 0, err
 
 
 def test_a_full_disk_is_a_clear_error_and_the_next_run_goes_on(command: Command, photos: Path) -> None:
     small = command.folder / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", small], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", small], check=False, capture_output=True
+    )
     if mounted.returncode:
         pytest.skip(f"no file system of a fixed size can be mounted here: {mounted.stderr.decode()}")
     try:
@@ -200,6 +202,8 @@ def test_a_scheduler_that_runs_elsewhere_does_the_work(command: Command, photos:
 
 def test_a_scheduler_that_is_not_there_exits_2(command: Command, photos: Path) -> None:
     address = f"tcp://127.0.0.1:{free_port()}"
-    done = command("run", "quickstart", "--file", PIPELINES, "--source", photos, "--output", "o", "--scheduler", address)
+    done = command(
+        "run", "quickstart", "--file", PIPELINES, "--source", photos, "--output", "o", "--scheduler", address
+    )
     assert done.code == 2
     assert address in done.err

@@ -20,6 +20,7 @@ def graph(tmp_path: Path, steps: str, outputs: str = "") -> Graph:
 
 
 SQUARE = "      - resize: {size: 64}\n"
+BRANCHES = SQUARE + "        id: a\n      - resize: {size: 32}\n        id: b\n        needs: []\n"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,11 @@ SQUARE = "      - resize: {size: 64}\n"
         ("      - hog\n", "", r"pipelines.yaml:6:\d+: .*size"),
         (SQUARE + "      - normalize\n      - equal: {}\n", "", "no operation `equal`"),
         (SQUARE + "      - normalize\n", "      images: {encode: {format: jpeg}}\n", "jpeg holds no float32"),
-        (SQUARE + "      - convert_dtype: {dtype: uint16}\n", "      images: {encode: {format: jpeg}}\n", "JPEG holds 8 bits"),
+        (
+            SQUARE + "      - convert_dtype: {dtype: uint16}\n",
+            "      images: {encode: {format: jpeg}}\n",
+            "JPEG holds 8 bits",
+        ),
         (SQUARE, "      images: {encode: {format: tensor}}\n", "a tensor output takes float32"),
         ("      - grayscale\n      - normalize\n", "", "one shape for all rows: add a resize step"),
         (SQUARE + "      - normalize\n", "", "one shape for all rows: add grayscale"),
@@ -38,13 +43,12 @@ SQUARE = "      - resize: {size: 64}\n"
             "put it before the steps that make copies",
         ),
         (
-            "      - resize: {size: 64}\n        id: a\n      - resize: {size: 32}\n        id: b\n        needs: []\n"
-            "      - grayscale: {}\n        needs: [a, b]\n",
+            BRANCHES + "      - grayscale: {}\n        needs: [a, b]\n",
             "",
             "name two outputs",
         ),
         (
-            "      - resize: {size: 64}\n        id: a\n      - resize: {size: 32}\n        id: b\n        needs: []\n",
+            BRANCHES,
             "      images: {from: [a, b]}\n",
             "name two outputs",
         ),
