@@ -18,7 +18,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import get_run_context
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.cluster import connect, dashboard
 from flows.drive import drive
@@ -44,12 +44,18 @@ LEAST_SECONDS = 120.0
 _monitor: ContextVar[Monitor | None] = ContextVar("monitor", default=None)
 
 
-def start_flow(request: Request, *, quiet: bool, started: float) -> Result:
-    """Run the flow here, and give the result or raise what went wrong."""
-    monitor = Monitor(request.pipeline, quiet=quiet, started=started)
+def start_flow(request: Request, *, quiet: bool, since: float, server: str | None = None) -> Result:
+    """Run the flow here, and give the result or raise what went wrong.
+
+    ``since`` is when the command began (``time.monotonic``), ``server`` the API to report to instead of the configured.
+    """
+    monitor = Monitor(request.pipeline, quiet=quiet, started=since)
+    settings: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # its thread ends a second late
+    if server is not None:
+        settings[PREFECT_API_URL] = server
     token = _monitor.set(monitor)
     try:
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread ends a second late
+        with temporary_settings(settings):
             state = prepare(request, return_state=True)
         result = state.result(raise_on_failure=False)
     finally:

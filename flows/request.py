@@ -5,7 +5,6 @@ Nothing here imports Prefect or Dask: an unchanged collection is found out witho
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.server import is_configured, started
+from flows.settings import isolate
 from tasks.errors import RequestError
 from tasks.load.source import SourceSpec, open_source
 from tasks.pipeline.graph import Graph, build
@@ -188,16 +189,19 @@ def submit(request: Request, *, quiet: bool) -> Result:
     open_source(request.source_of(graph.spec))
     with store.locked():
         pass
-    if "PREFECT_API_URL" not in os.environ and store.latest() is not None and not request.fresh:
+    if not is_configured() and store.latest() is not None and not request.fresh:
         unchanged = _unchanged(request, graph, store, start)
         if unchanged is not None:
             return unchanged
-    from flows.settings import isolate
-
     isolate()
+    server = started()
     from flows.prepare import start_flow
 
-    return start_flow(request, quiet=quiet, started=start)
+    if server is None:
+        return start_flow(request, quiet=quiet, since=start)
+    server.ready()
+    result = start_flow(request, quiet=quiet, since=start, server=server.url)
+    return replace(result, run_page=None)  # its pages end with this process
 
 
 def _unchanged(request: Request, graph: Graph, store: Store, start: float) -> Result | None:
