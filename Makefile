@@ -16,7 +16,7 @@ run: $(VENV)/.installed ## set up and run the main job on the sample collection
 	$(BIN)/imagemill run quickstart
 
 test: lint ## set up, then lint, types, import contracts and all tests
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov
 
 lint: $(VENV)/.installed-dev ## formatting, lint, import contracts, types
 	$(BIN)/ruff format --check

@@ -19,6 +19,15 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what drives the real command on one worker: one server, and a core left for the rest."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
 SAMPLE = ROOT / "data" / "sample"
 
 
