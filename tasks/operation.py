@@ -420,6 +420,36 @@ class Check(Operation):
         return {**whole, "parameters": kept}
 
 
+class Score(Check):
+    """A check by one score in 0..1, low is bad: an image with a score below ``below`` is rejected."""
+
+    thresholds: ClassVar[frozenset[str]] = frozenset({"below"})
+    reason: ClassVar[str]
+    told: ClassVar[str]  # what the message calls the score
+
+    below: Fraction
+
+    @abstractmethod
+    def score(self, pixels: Pixels) -> float:
+        """Give the score."""
+
+    def measure(self, pixels: Pixels) -> dict[str, float]:
+        """Give the score under the empty name."""
+        return {"": self.score(pixels)}
+
+    def measures(self) -> tuple[str, ...]:
+        """Give the empty name: the check's own."""
+        return ("",)
+
+    def verdict(self, measures: Mapping[str, float]) -> Rejected | None:
+        """Reject what lies below the limit."""
+        score = measures[""]
+        if score >= self.below:
+            return None
+        message = f"{self.told} {score:.3f} is below {self.below:g}"
+        return Rejected(self.reason, message, step=self.name(), measure=score, limit=self.below)
+
+
 class Feature(Operation):
     """Makes a vector of fixed length from an image, without changing it."""
 

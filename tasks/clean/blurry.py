@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import Rejected
 from tasks.image.geometry import Size
 from tasks.image.render import resize
 from tasks.image.sample import Pixels
 from tasks.image.values import as_bytes
-from tasks.operation import Check, Fraction
+from tasks.operation import Fraction, Score
 
 LONG_SIDE = 512
 WEIGHTS = np.array([[0.2125, 0.7154, 0.0721]], dtype=np.float32)  # scikit-image's rgb2gray
 WINDOW = 11  # px, the length of the re-blur
 
 
-class Blurry(Check):
+class Blurry(Score):
     """Reject blurred images.
 
     The score is 1 minus the re-blur ratio, with the long side reduced to 512 px (smaller images stay as they are): how
@@ -32,26 +30,17 @@ class Blurry(Check):
     Source: Crete et al. 2007, "The blur effect"; scikit-image ``measure.blur_effect``.
     """
 
-    thresholds: ClassVar[frozenset[str]] = frozenset({"below"})
+    reason: ClassVar[str] = "blurry"
+    told: ClassVar[str] = "blur score"
 
     below: Fraction = 0.62
 
-    def measure(self, pixels: Pixels) -> dict[str, float]:
+    def score(self, pixels: Pixels) -> float:
         height, width = pixels.shape[:2]
         shrink = min(1.0, LONG_SIDE / max(height, width))
         size = Size(max(1, round(width * shrink)), max(1, round(height * shrink)))
         gray = _gray(as_bytes(resize(pixels, size)))
-        return {"": min(_kept(gray, across=True), _kept(gray, across=False))}
-
-    def measures(self) -> tuple[str, ...]:
-        return ("",)
-
-    def verdict(self, measures: Mapping[str, float]) -> Rejected | None:
-        score = measures[""]
-        if score >= self.below:
-            return None
-        message = f"blur score {score:.2f} is below {self.below}"
-        return Rejected("blurry", message, step=self.name(), measure=score, limit=self.below)
+        return min(_kept(gray, across=True), _kept(gray, across=False))
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
-from tasks.errors import Rejected
 from tasks.image.sample import Pixels
 from tasks.image.values import as_bytes
-from tasks.operation import Check, Fraction
+from tasks.operation import Fraction, Score
 
 LONG_SIDE = 64
 RATE = 0.01
 FEW_GRAYS = 0.18  # a spread of the histogram that says no more than this counts as nothing
 
 
-class CleanvisionBlurry(Check):
+class CleanvisionBlurry(Score):
     """Reject images that CleanVision calls blurry.
 
     The score, 0 to 1, is how strong the edges are once the longer side is at most 64 px, more where few gray values
@@ -30,11 +28,12 @@ class CleanvisionBlurry(Check):
     """
 
     uses: ClassVar[tuple[str, ...]] = ("numpy", "opencv-python-headless", "pillow")
-    thresholds: ClassVar[frozenset[str]] = frozenset({"below"})
+    reason: ClassVar[str] = "cleanvision_blurry"
+    told: ClassVar[str] = "CleanVision's blur score"
 
     below: Fraction = 0.29
 
-    def measure(self, pixels: Pixels) -> dict[str, float]:
+    def score(self, pixels: Pixels) -> float:
         from PIL import Image, ImageFilter
 
         picture = Image.fromarray(as_bytes(pixels).squeeze(2) if pixels.shape[2] == 1 else as_bytes(pixels))
@@ -45,17 +44,7 @@ class CleanvisionBlurry(Check):
         gray = picture.convert("L")
         sharp = _saturating(float(np.std(np.asarray(gray.filter(ImageFilter.FIND_EDGES)))))
         few = _saturating(float(np.std(np.bincount(np.asarray(gray).ravel(), minlength=256))))
-        return {"": min(1.0, sharp + (few if few > FEW_GRAYS else 0.0))}
-
-    def measures(self) -> tuple[str, ...]:
-        return ("",)
-
-    def verdict(self, measures: Mapping[str, float]) -> Rejected | None:
-        score = measures[""]
-        if score >= self.below:
-            return None
-        message = f"CleanVision's blur score {score:.2f} is below {self.below}"
-        return Rejected("cleanvision_blurry", message, step=self.name(), measure=score, limit=self.below)
+        return min(1.0, sharp + (few if few > FEW_GRAYS else 0.0))
 
 
 def _saturating(value: float) -> float:

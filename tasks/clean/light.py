@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
-from tasks.errors import Rejected
 from tasks.image.brightness import brightness, quantile
 from tasks.image.sample import Pixels
-from tasks.operation import Check, Fraction
+from tasks.operation import Fraction, Score
 
 
-class Light(Check):
+class Light(Score):
     """Reject images that are too bright.
 
     The score is 1 minus the 5th percentile of pixel brightness sqrt(0.241 R^2 + 0.691 G^2 + 0.068 B^2), 0 (white) to
@@ -20,19 +18,10 @@ class Light(Check):
     Source: CleanVision 0.3.7, issue ``light``.
     """
 
-    thresholds: ClassVar[frozenset[str]] = frozenset({"below"})
+    reason: ClassVar[str] = "light"
+    told: ClassVar[str] = "darkness of the darkest 5 %"
 
     below: Fraction = 0.05
 
-    def measure(self, pixels: Pixels) -> dict[str, float]:
-        return {"": 1.0 - quantile(brightness(pixels), 0.05)}
-
-    def measures(self) -> tuple[str, ...]:
-        return ("",)
-
-    def verdict(self, measures: Mapping[str, float]) -> Rejected | None:
-        score = measures[""]
-        if score >= self.below:
-            return None
-        message = f"darkness of the darkest 5 % {score:.3f} is below {self.below}"
-        return Rejected("light", message, step=self.name(), measure=score, limit=self.below)
+    def score(self, pixels: Pixels) -> float:
+        return 1.0 - quantile(brightness(pixels), 0.05)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
-from tasks.errors import Rejected
 from tasks.image.sample import Pixels
-from tasks.operation import Check, Fraction
+from tasks.operation import Fraction, Score
 
 
-class OddAspectRatio(Check):
+class OddAspectRatio(Score):
     """Reject images that are much longer than high, or much higher than long.
 
     The score is the shorter side over the longer one, 0 to 1 (a square). An image with a score below ``below`` is
@@ -19,20 +17,11 @@ class OddAspectRatio(Check):
     Source: CleanVision 0.3.7, issue ``odd_aspect_ratio``.
     """
 
-    thresholds: ClassVar[frozenset[str]] = frozenset({"below"})
+    reason: ClassVar[str] = "odd_aspect_ratio"
+    told: ClassVar[str] = "shorter side over longer side"
 
     below: Fraction = 0.35
 
-    def measure(self, pixels: Pixels) -> dict[str, float]:
+    def score(self, pixels: Pixels) -> float:
         height, width = pixels.shape[:2]
-        return {"": min(width / height, height / width)}
-
-    def measures(self) -> tuple[str, ...]:
-        return ("",)
-
-    def verdict(self, measures: Mapping[str, float]) -> Rejected | None:
-        score = measures[""]
-        if score >= self.below:
-            return None
-        message = f"the shorter side is {score:.2f} of the longer one, below {self.below}"
-        return Rejected("odd_aspect_ratio", message, step=self.name(), measure=score, limit=self.below)
+        return float(min(width / height, height / width))

@@ -74,7 +74,7 @@ def test_the_default_tells_a_blurred_photograph_from_a_sharp_one() -> None:
     blurred = cv2.GaussianBlur(sharp, (0, 0), 5)
     verdict = Blurry().verdict(Blurry().measure(blurred))
     assert verdict is not None and (verdict.reason, verdict.limit) == ("blurry", 0.62)
-    assert verdict.message == f"blur score {verdict.measure:.2f} is below 0.62"
+    assert verdict.message == f"blur score {verdict.measure:.3f} is below 0.62"
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -74,7 +74,7 @@ def test_odd_aspect_ratio_is_cleanvisions() -> None:
     assert score("odd_aspect_ratio", picture(30, 10)) == score("odd_aspect_ratio", picture(10, 30)) == 10 / 30
     rejected = verdict("odd_aspect_ratio", picture(30, 10))
     assert rejected is not None and (rejected.reason, rejected.limit) == ("odd_aspect_ratio", 0.35)
-    assert rejected.message == "the shorter side is 0.33 of the longer one, below 0.35"
+    assert rejected.message == "shorter side over longer side 0.333 is below 0.35"
     assert verdict("odd_aspect_ratio", picture(20, 7)) is None
 
 
