@@ -186,7 +186,9 @@ def submit(request: Request, *, quiet: bool) -> Result:
     start = time.monotonic()
     graph = request.graph()
     store = request.store_of(graph.spec)
-    open_source(request.source_of(graph.spec))
+    source = open_source(request.source_of(graph.spec))
+    if "://" not in source.root and store.root.resolve().is_relative_to(Path(source.root).resolve()):
+        raise RequestError(f"{store.root} lies in its own source, {source.root}: name an --output beside it")
     with store.locked():
         pass
     if not is_configured() and store.latest() is not None and not request.fresh:

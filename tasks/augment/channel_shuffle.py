@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 
 from tasks.image.randomness import Generator
@@ -26,4 +27,7 @@ class ChannelShuffle(RandomFilter):
         return {"order": [int(i) for i in rng.permutation(3)]}
 
     def filter(self, pixels: Pixels, **params: Any) -> Pixels:
-        return pixels if pixels.shape[2] == 1 else np.ascontiguousarray(pixels[:, :, params["order"]])
+        if pixels.shape[2] == 1:
+            return pixels
+        channels = cv2.split(pixels)
+        return np.asarray(cv2.merge([channels[i] for i in params["order"]]))

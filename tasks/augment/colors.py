@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.augment.shades import stored
 from tasks.image.render import value_range
 from tasks.image.sample import Pixels
-from tasks.image.values import REC601, fractions, from_fractions, with_channels
+from tasks.image.values import REC601, fractions, with_channels
 
 Change = tuple[str, float]  # brightness, contrast, saturation or hue, and by how much
 
@@ -34,14 +35,15 @@ def changed(pixels: Pixels, changes: Iterable[Change]) -> Pixels:
 
 def turned(pixels: Pixels, hue: float = 0.0, saturation: float = 1.0, value: float = 1.0) -> Pixels:
     """Turn the hue of RGB pixels (1 is the whole circle) and multiply saturation and value (HSV), clipped to 0..1."""
-    colour = cv2.cvtColor(np.clip(fractions(pixels), 0.0, 1.0), cv2.COLOR_RGB2HSV)
+    hues, saturations, values = cv2.split(cv2.cvtColor(np.clip(fractions(pixels), 0.0, 1.0), cv2.COLOR_RGB2HSV))
     if hue:
-        colour[:, :, 0] = (colour[:, :, 0] + np.float32(360 * hue)) % np.float32(360)
+        hues = hues + np.float32(360 * (hue % 1))
+        np.subtract(hues, np.float32(360), out=hues, where=hues >= 360)
     if saturation != 1:
-        colour[:, :, 1] = np.minimum(colour[:, :, 1] * np.float32(saturation), 1)
+        saturations = np.minimum(saturations * np.float32(saturation), np.float32(1))
     if value != 1:
-        colour[:, :, 2] = np.minimum(colour[:, :, 2] * np.float32(value), 1)
-    return from_fractions(np.asarray(cv2.cvtColor(colour, cv2.COLOR_HSV2RGB)), pixels.dtype)
+        values = np.minimum(values * np.float32(value), np.float32(1))
+    return stored(cv2.cvtColor(cv2.merge([hues, saturations, values]), cv2.COLOR_HSV2RGB), pixels.dtype)
 
 
 def _linear(name: str, amount: float, channels: int) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ TABLES: dict[str, tuple[str, Table]] = {
             for sigma, reach, rounds in ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2))
         ),
     ),
-    "motion_blur": ("motion_blur", _each("length", 7, 11, 16, 22, 27)),
+    "motion_blur": ("motion_blur", _each("length", 7, 11, 17, 24, 30)),
     "zoom_blur": ("zoom_blur", _each("zoom", 0.11, 0.16, 0.21, 0.26, 0.31)),
     "fog": ("fog", _each("density", 0.5, 0.6, 0.7, 0.75, 0.8)),
     "snow": ("snow", _each("amount", 0.1, 0.2, 0.3, 0.4, 0.5)),

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from tasks.augment.counts import Count, counted
+from tasks.augment.shades import stored
 from tasks.image.randomness import Generator
 from tasks.image.sample import Pixels, Sample
-from tasks.image.values import fractions, from_fractions
+from tasks.image.values import fractions
 from tasks.operation import Params, RandomFilter, Range, within
 
 
@@ -41,4 +42,4 @@ class Ghosting(RandomFilter):
         weight = np.ones(spectrum.shape[axis], dtype=np.float32)
         weight[params["ghosts"] :: params["ghosts"]] = 1 - params["strength"]
         spectrum *= weight[:, None, None] if axis == 0 else weight[:, None]
-        return from_fractions(np.fft.irfft(spectrum, n=side, axis=axis), pixels.dtype)
+        return stored(np.fft.irfft(spectrum, n=side, axis=axis), pixels.dtype)

@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from tasks.augment.shades import stored
 from tasks.image.sample import Pixels
-from tasks.image.values import fractions, from_fractions
+from tasks.image.values import fractions
 from tasks.operation import RandomFilter, Range, Ranged, within
 
 
@@ -34,4 +35,4 @@ class Ringing(Ranged, RandomFilter):
         across, down = np.arange(width) / width, np.arange(height) / height
         kept = np.hypot(across, down[:, None]) <= params["cutoff"]
         spectrum = dctn(fractions(pixels), axes=(0, 1)) * kept[:, :, None]
-        return from_fractions(idctn(spectrum.astype(np.float32), axes=(0, 1)), pixels.dtype)
+        return stored(idctn(spectrum.astype(np.float32), axes=(0, 1)), pixels.dtype)

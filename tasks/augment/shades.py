@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from tasks.image.render import value_range
@@ -30,7 +33,16 @@ def mixed(pixels: Pixels, tone: float, share: NDArray[np.float32]) -> Pixels:
     share = _each(share, pixels.shape[2])
     whole = pixels.astype(np.float32)
     whole += share * (np.float32(tone * value_range(pixels.dtype)) - whole)
-    return with_channels(np.asarray(cv2.addWeighted(whole, 1.0, whole, 0.0, 0.0, dtype=DEPTHS[pixels.dtype.name])))
+    return _kept(whole, 1.0, pixels.dtype)
+
+
+def stored(values: MatLike, dtype: np.dtype[Any]) -> Pixels:
+    """Give fractions of the range as values of a dtype."""
+    return _kept(values, value_range(dtype), dtype)
+
+
+def _kept(values: MatLike, scale: float, dtype: np.dtype[Any]) -> Pixels:
+    return with_channels(np.asarray(cv2.addWeighted(values, scale, values, 0.0, 0.0, dtype=DEPTHS[dtype.name])))
 
 
 def _each(values: NDArray[np.float32], channels: int) -> NDArray[np.float32]:

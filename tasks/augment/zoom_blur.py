@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar
 import cv2
 import numpy as np
 
+from tasks.augment.shades import stored
 from tasks.image.render import value_range
 from tasks.image.sample import Pixels
-from tasks.image.values import from_fractions
 from tasks.operation import RandomFilter, Range, Ranged, within
 
 MOST = 32
@@ -42,4 +42,4 @@ class ZoomBlur(Ranged, RandomFilter):
             about = np.array([[1 + by, 0.0, -by * (width - 1) / 2], [0.0, 1 + by, -by * (height - 1) / 2]])
             enlarged = cv2.warpAffine(values, about, (width, height), borderMode=cv2.BORDER_REPLICATE)
             total += np.asarray(enlarged).reshape(total.shape)
-        return from_fractions(total * np.float32(1 / (count * value_range(pixels.dtype))), pixels.dtype)
+        return stored(total * np.float32(1 / (count * value_range(pixels.dtype))), pixels.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.image.geometry import Geometry, Move, Polygon, area, edges, intersection, project
+from tasks.image.geometry import Geometry, Move, Polygon, Size, area, intersection, project
 
-STEP = 2.0  # px between the points of an edge that goes through a field
+STEP = 1.0  # px between the points of an edge that goes through a field
 MOST = 4096  # points of an edge
-ROUNDS = 40  # of the inversion of a field: 0.75 ** 40 of a displacement is nothing
+ROUNDS = 40  # at most, to invert a field: 0.75 ** 40 of a displacement is nothing
+NEAR_ENOUGH = 1e-3  # px: then it is inverted
 
 
 @dataclass(frozen=True)
@@ -76,24 +76,40 @@ def _outlines(corners: Polygon, geometry: Geometry) -> tuple[float, Polygon]:
     if all(move.warp is None for move in geometry.moves):
         quad = project(corners, geometry.matrix)
         return area(quad), intersection(quad, geometry.valid) if len(geometry.valid) > 2 else quad[:0]
-    whole, seen = corners, intersection(corners, geometry.source.corners)
+    whole, seen = corners, _clipped(corners, geometry.source)
     for move in geometry.moves:
-        whole, seen = _moved(whole, move), intersection(_moved(seen, move), move.size.corners)
+        alike = seen is whole
+        whole = _moved(whole, move)
+        seen = _clipped(whole if alike else _moved(seen, move), move.size)
     return area(whole), seen
+
+
+def _clipped(polygon: Polygon, canvas: Size) -> Polygon:
+    """Give the part of an outline that lies on a canvas."""
+    if ((polygon >= 0) & (polygon <= np.array(canvas))).all():
+        return polygon
+    return intersection(polygon, canvas.corners)
 
 
 def _moved(polygon: Polygon, move: Move) -> Polygon:
     """Take an outline through one move; through a field by points along its edges, by fixed-point iteration."""
     if move.warp is None or not len(polygon):
         return project(polygon, move.matrix)
-    points = []
-    for start, end in edges(polygon):
-        count = min(MOST, max(1, math.ceil(math.dist(start, end) / STEP)))
-        points.append(np.linspace(start, end, count, endpoint=False))
-    source = np.concatenate(points)
+    source = _dense(polygon)
     made = source
     for _ in range(ROUNDS):
         at = (made - 0.5).astype(np.float32)
         shift = cv2.remap(move.warp, at[:, None, 0], at[:, None, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        made = source - np.asarray(shift).reshape(-1, 2)
+        before, made = made, source - np.asarray(shift).reshape(-1, 2)
+        if np.abs(made - before).max() < NEAR_ENOUGH:
+            break
     return made
+
+
+def _dense(polygon: Polygon) -> Polygon:
+    """Give an outline with points between its corners, so that no edge is longer than 1.5 ``STEP``."""
+    along = np.roll(polygon, -1, axis=0) - polygon
+    counts = np.clip(np.ceil(np.sqrt((along**2).sum(axis=1)) / STEP - 0.5), 1, MOST).astype(np.int64)
+    parts = np.repeat(counts, counts)
+    number = np.arange(len(parts)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(np.repeat(polygon, counts, axis=0) + np.repeat(along, counts, axis=0) * (number / parts)[:, None])

@@ -5,7 +5,8 @@ float32, 32-bit integers as uint16 where they fit. EXIF orientation is applied, 
 sRGB, CMYK to RGB, palettes looked up, alpha composited over white. Animations come composited, a frame at a time.
 
 One file here does one thing: ``verdicts`` (the reasons), ``header`` (formats and limits), ``jpeg`` (the hot path,
-libjpeg-turbo), ``png`` (checksums, 16 bits), ``tiff``, ``raster`` (all that Pillow reads), ``color``, ``orientation``.
+libjpeg-turbo), ``png`` (checksums, 16 bits), ``tiff``, ``dicom`` (by pydicom, where installed), ``raster`` (all that
+Pillow reads), ``color``, ``orientation``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import Rejected
-from tasks.load import jpeg, png, raster, tiff
+from tasks.load import dicom, jpeg, png, raster, tiff
 from tasks.load.header import Header, Limits, check_bytes, sniff
 from tasks.load.jpeg import encode_jpeg
 from tasks.load.png import encode_png
@@ -54,6 +55,8 @@ def read_header(data: bytes, limits: Limits = _DEFAULT) -> Header:
         return png.read_header(data, limits)
     if format == "tiff":
         return tiff.read_header(data, limits)
+    if format == "dicom":
+        return dicom.read_header(data, limits)
     return raster.read_header(data, format, limits)
 
 
@@ -68,10 +71,8 @@ def decode(data: bytes, header: Header, frame: int = 0) -> NDArray[Any]:
         pixels = jpeg.decode(data)
     elif header.format == "png":
         pixels = _decode_png(data, frame)
-    elif header.format == "tiff":
-        pixels = next(tiff.decode_from(data, frame))
     else:
-        pixels = next(raster.decode_from(data, header.format, frame))
+        pixels = next(_decode_from(data, header.format, frame))
     return _checked(pixels, header, frame)
 
 
@@ -82,9 +83,17 @@ def decode_frames(data: bytes, header: Header) -> Iterator[NDArray[Any]]:
         return
     if header.format == "png":
         png.check(data, png.parse(data))
-    frames = tiff.decode_from(data) if header.format == "tiff" else raster.decode_from(data, header.format)
+    frames = _decode_from(data, header.format)
     for frame in range(header.frames):
         yield _checked(next(frames), header, frame)
+
+
+def _decode_from(data: bytes, format: str, frame: int = 0) -> Iterator[NDArray[Any]]:
+    if format == "tiff":
+        return tiff.decode_from(data, frame)
+    if format == "dicom":
+        return dicom.decode_from(data, frame)
+    return raster.decode_from(data, format, frame)
 
 
 def _decode_png(data: bytes, frame: int) -> NDArray[Any]:

@@ -87,6 +87,8 @@ def check_frames(format: str, frames: int, limits: Limits) -> None:
 
 
 _READ: tuple[tuple[int, bytes, str], ...] = (
+    # First: its 128 bytes before are free, and scanners leave TIFF's magic there, with or without a TIFF behind it.
+    (128, b"DICM", "dicom"),
     (0, b"\xff\xd8", "jpeg"),
     (0, b"\x89PNG\r\n\x1a\n", "png"),
     (0, b"GIF87a", "gif"),
@@ -113,7 +115,6 @@ _READ: tuple[tuple[int, bytes, str], ...] = (
 
 _GHOSTSCRIPT = "needs Ghostscript, an interpreter of programs"
 _NOT_READ: tuple[tuple[int, bytes, str], ...] = (
-    (128, b"DICM", "DICOM (pydicom reads it)"),
     (0, b"%!PS", f"PostScript ({_GHOSTSCRIPT})"),
     (0, b"\xc5\xd0\xd3\xc6", f"EPS ({_GHOSTSCRIPT})"),
     (0, b"%PDF", "PDF (pypdfium2 renders it)"),

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tasks.load.codecs import ENCODER_VERSION
 from tasks.load.codecs import VERSION as DECODER_VERSION
-from tasks.operation import Check, Dataset, canonical_json
+from tasks.operation import Check, Dataset, Operation, canonical_json
 from tasks.pipeline.graph import Graph, Node, Output
 
 ENGINE_VERSION: Final = 1  # how steps are run: fusion, resampling, painting, target geometry, row layout
@@ -27,8 +27,7 @@ def _described(node: Node, seed: int) -> dict[str, Any] | None:
         return None
     whole = operation.canonical()
     if isinstance(operation, Check) and node.expanded:
-        parameters = {name: getattr(operation, name) for name in sorted(operation.thresholds)}
-        whole = {**whole, "thresholds": parameters}
+        whole = {**whole, "thresholds": _thresholds(operation)}  # they decide which rows there are
     return {
         "id": node.id,
         "needs": list(node.needs),
@@ -36,6 +35,13 @@ def _described(node: Node, seed: int) -> dict[str, Any] | None:
         "operation": whole,
         **({"seed": seed} if operation.is_random else {}),
     }
+
+
+def _thresholds(check: Operation) -> dict[str, Any]:
+    """Give the values that a check, and those nested in it, decide by."""
+    own = check.thresholds if isinstance(check, Check) else frozenset()
+    values = check.model_dump(mode="json", include=set(own))
+    return {**values, **{step.id: _thresholds(step.operation) for step in check.steps}}
 
 
 def _loading(graph: Graph) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from tasks.store.tree import DEPTH, grow, histogram
 LEAF_SOURCES = 65_536
 BUCKET_BITS = 8
 HELD_LEAVES = 4  # in memory at a time
-PARTITION = re.compile(r"[\w.]+")
+PARTITION = re.compile(r"\w[\w.-]*")
 
 
 @dataclass
@@ -162,7 +162,7 @@ class Listing:
         bad = next((v for v in values if v is None or not PARTITION.fullmatch(v)), "")
         if bad != "":
             raise RequestError(
-                f"partition: {column}: {bad!r} cannot stand in a file name; use letters, digits, _ and ."
+                f"partition: {column}: {bad!r} cannot stand in a file name; use letters, digits, _, - and ."
             )
         return pa.array(values, pa.string())
 

@@ -49,7 +49,7 @@ class Job:
     @property
     def reader(self) -> Source:
         """The source, opened once a process."""
-        return _reader(self.source.model_dump_json())
+        return _reader(self.source.model_dump_json(exclude_unset=True))  # what is not set has other meanings
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,9 @@ def missing(prior: Prior, leaf: pa.Table, fate: Fates, index: pa.Table | None, d
         masks[rows] = _masks(prior, fate, decided)[there]
         said = keys_of(leaf.column("digest"))[rows] == keys_of(known.column("digest"))[there]
         masks[rows[~said]] = prior.stage.every
-        if index is not None:
+        if decided:
+            read[rows] = masks[rows] != 0  # all that had to be read for a change has been read by now
+        elif index is not None:
             read[rows] = _changed(leaf, known, index)[rows] | (masks[rows] != 0)
     return Missing(leaf, known, places, masks, read)
 

@@ -322,7 +322,6 @@ def test_other_content_is_not_an_image(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "named"),
     [
-        (b"\0" * 128 + b"DICM" + b"\0" * 100, "pydicom"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 99, "pillow-heif"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1" + b"\0" * 99, "video"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "Ghostscript"),

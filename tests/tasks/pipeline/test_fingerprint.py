@@ -68,3 +68,19 @@ def test_a_new_class_renumbers_labels_and_so_makes_rows_stale(tmp_path: Path) ->
     before = fingerprints(tmp_path, contents=Contents(classes=("cat", "dog")))
     after = fingerprints(tmp_path, contents=Contents(classes=("bird", "cat", "dog")))
     assert {name for name in before if before[name] != after[name]} == {"images", "features"}
+
+
+def test_a_threshold_behind_copies_decides_which_rows_there_are(tmp_path: Path) -> None:
+    tiles = "- tile: {size: [32, 32]}\n      - screen: {dark: {below: 0.3}}\n        id: lit"
+    before = fingerprints(
+        tmp_path,
+        "- resize: {size: 64}\n        id: square",
+        f"{tiles}\n      - resize: {{size: 64}}\n        id: square",
+    )
+    stricter = tiles.replace("0.3", "0.4")
+    after = fingerprints(
+        tmp_path,
+        "- resize: {size: 64}\n        id: square",
+        f"{stricter}\n      - resize: {{size: 64}}\n        id: square",
+    )
+    assert {name for name in before if before[name] != after[name]} == {"images", "features"}

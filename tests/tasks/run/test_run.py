@@ -284,3 +284,86 @@ def test_everything_bad_still_commits_a_dataset_that_opens(tmp_path: Path) -> No
     counts = serial(tmp_path / "pipelines.yaml", "bad", tmp_path / "out").version["counts"]
     assert (counts["kept"], counts["rejected"]) == (0, 2)
     assert pq.read_table(tmp_path / "out" / "data").num_rows == 0
+
+
+def _pipeline(tmp_path: Path, source: str, steps: str) -> Path:
+    file = tmp_path / "pipelines.yaml"
+    file.write_text(f"version: 1\npipelines:\n  p:\n    source: {source}\n{steps}")
+    return file
+
+
+def _same_as_fresh(file: Path) -> bool:
+    serial(file, "p", file.parent / "a")
+    shutil.rmtree(file.parent / "fresh", ignore_errors=True)
+    serial(file, "p", file.parent / "fresh")
+    return files(file.parent / "a") == files(file.parent / "fresh")
+
+
+def test_frames_are_rows_of_their_source_and_follow_its_changes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    (tmp_path / "s").mkdir()
+    for frames in (5, 7, 2):
+        pixels = rng.integers(0, 255, (frames, 40, 50, 3), dtype=np.uint8)
+        imageio.v3.imwrite(tmp_path / "s" / "a.gif", pixels)
+        imageio.v3.imwrite(tmp_path / "s" / "b.png", pixels[0])
+        steps = "    steps:\n      - resize: {size: 32}\n      - augment: {transforms: [hflip]}\n"
+        file = _pipeline(tmp_path, f"{{path: {tmp_path}/s, frames: all}}", steps)
+        assert _same_as_fresh(file)
+        ids = pq.read_table(tmp_path / "a" / "data", columns=["id"])["id"].to_pylist()
+        assert len(ids) == 2 * (frames + 1)
+        assert all(".f" in name for name in ids)
+
+
+def test_partitions_have_trees_of_their_own_and_leave_each_other_alone(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "photos", tmp_path / "s")
+    names = sorted(path.name for path in (tmp_path / "s").iterdir())
+    lines = [f"{name},2024-0{1 + i % 2}" for i, name in enumerate(names[:-1])]
+    steps = "    partition: delivery\n    steps:\n      - resize: {size: 32}\n"
+    file = _pipeline(tmp_path, f"{{path: {tmp_path}/s/m.csv}}", steps)
+    (tmp_path / "s" / "m.csv").write_text("\n".join(["uri,delivery", *lines]))
+    serial(file, "p", tmp_path / "a")
+    assert {p.name[:13] for p in (tmp_path / "a" / "data").iterdir()} == {"train-2024-01", "train-2024-02"}
+    (tmp_path / "s" / "m.csv").write_text("\n".join(["uri,delivery", *lines, f"{names[-1]},2024-03"]))
+    delivered = serial(file, "p", tmp_path / "a")
+    assert [path.split("/")[1][:13] for path in delivered.sealed] == ["train-2024-03"]
+    assert _same_as_fresh(file)
+
+
+def test_a_changed_column_or_label_makes_its_rows_again(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "photos", tmp_path / "s")
+    names = sorted(path.name for path in (tmp_path / "s").iterdir())
+    rows = [f"{name},{'cat' if i % 2 else 'dog'},{i}" for i, name in enumerate(names)]
+    steps = "    steps:\n      - resize: {size: 32}\n      - gaussian_blur: {sigma: 1}\n        where: {age: 3}\n"
+    file = _pipeline(tmp_path, f"{{path: {tmp_path}/s/m.csv}}", steps)
+    (tmp_path / "s" / "m.csv").write_text("\n".join(["uri,label,age", *rows, "nowhere.jpg,cat,1"]))
+    first = serial(file, "p", tmp_path / "a")
+    assert first.version["counts"]["reasons"]["missing"] == 1
+    rows[2] = f"{names[2]},dog,3"
+    (tmp_path / "s" / "m.csv").write_text("\n".join(["uri,label,age", *rows, "nowhere.jpg,cat,1"]))
+    changed = serial(file, "p", tmp_path / "a")
+    assert (changed.made, changed.again) == (2, 0)  # the row, and the file that may have come
+    assert _same_as_fresh(file)
+
+
+def test_a_check_behind_tiles_drops_tiles_and_follows_its_threshold(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "photos", tmp_path / "s")
+    counts = []
+    for below in (0.5, 0.7):
+        steps = f"    steps:\n      - tile: {{size: [64, 64]}}\n      - screen: {{dark: {{below: {below}}}}}\n"
+        file = _pipeline(tmp_path, f"{{path: {tmp_path}/s}}", steps)
+        assert _same_as_fresh(file)
+        counts.append(pq.read_metadata(next((tmp_path / "a" / "data").iterdir())).num_rows)
+    assert counts[0] > counts[1] > 0
+
+
+def test_an_output_that_comes_and_goes_leaves_the_others_alone(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "photos", tmp_path / "s")
+    steps = "    steps:\n      - resize: {size: 32}\n      - color_moments\n"
+    steps += "    outputs:\n      images: {from: resize}\n"
+    both = steps + "      moments: {from: color_moments}\n"
+    for text, made in ((both, True), (steps, False), (both, True)):
+        file = _pipeline(tmp_path, f"{{path: {tmp_path}/s}}", text)
+        ran = serial(file, "p", tmp_path / "a")
+        assert bool(ran.made) == made
+        assert _same_as_fresh(file)
+        assert (tmp_path / "a" / "moments").is_dir() == (text == both)
