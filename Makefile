@@ -33,7 +33,6 @@ bench: $(VENV)/.installed-dev ## images per second against the peers
 
 docs: $(VENV)/.installed-dev ## write what is made from the code
 	$(BIN)/python docs/make_operations.py
-	$(BIN)/imagemill operations > docs/operations.txt
 	$(BIN)/imagemill schema > docs/pipelines.schema.json
 
 clean: ## remove the environment, the caches and the results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from flows.cli import main
 from tasks.pipeline.graph import build
+from tasks.pipeline.json_schema import schema
 from tasks.pipeline.spec import read
 
 ROOT = Path(__file__).parents[2]
@@ -31,3 +33,8 @@ def test_the_commands_shown_exist(page: Path) -> None:
     named = set(re.findall(r"imagemill ([a-z]+)(?=[ `\n])", page.read_text("utf-8")))
     assert named & set(main.commands)
     assert named - {"is", "of", "that", "has"} <= set(main.commands)
+
+
+def test_the_schema_that_editors_complete_from_is_current() -> None:
+    written = (ROOT / "docs" / "pipelines.schema.json").read_text("utf-8")
+    assert json.loads(written) == schema(), "run `make docs`"
