@@ -49,7 +49,7 @@ def _color() -> bool | None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="imagemill")
 def main() -> None:
-    r"""Turn a large image collection into training-ready Parquet shards.
+    """Turn a large image collection into training-ready Parquet shards.
 
     One YAML file says what, Prefect says when, Dask says where.
 
@@ -85,7 +85,7 @@ def main() -> None:
 @json_option
 @told
 def run(pipeline: str, as_json: bool, quiet: bool, **asked: Any) -> None:
-    r"""Run PIPELINE: make its dataset, or bring it up to date.
+    """Run PIPELINE: make its dataset, or bring it up to date.
 
     \b
     Examples:
@@ -110,7 +110,7 @@ def run(pipeline: str, as_json: bool, quiet: bool, **asked: Any) -> None:
 @json_option
 @told
 def validate(pipelines: tuple[str, ...], file: str, as_json: bool) -> None:
-    r"""Check the whole file, and the graphs of PIPELINES (all of them where none is named). Nothing is started.
+    """Check the whole file, and the graphs of PIPELINES (all of them where none is named). Nothing is started.
 
     \b
     Examples:
@@ -142,7 +142,7 @@ def validate(pipelines: tuple[str, ...], file: str, as_json: bool) -> None:
 @json_option
 @told
 def plan(pipeline: str, form: str, as_json: bool, **asked: Any) -> None:
-    r"""Show the steps of PIPELINE as a graph, its fused groups, and what a run would make. Nothing is started.
+    """Show the steps of PIPELINE as a graph, its fused groups, and what a run would make. Nothing is started.
 
     \b
     Examples:
@@ -166,7 +166,7 @@ def plan(pipeline: str, form: str, as_json: bool, **asked: Any) -> None:
 @json_option
 @told
 def operations(name: str | None, as_json: bool) -> None:
-    r"""List the operations, or show one: its parameters, defaults, source and an example.
+    """List the operations, or show one: its parameters, defaults, source and an example.
 
     \b
     Examples:
@@ -191,7 +191,7 @@ def operations(name: str | None, as_json: bool) -> None:
 @main.command()
 @told
 def schema() -> None:
-    r"""Print the JSON Schema of the pipeline file, for editors that complete from it.
+    """Print the JSON Schema of the pipeline file, for editors that complete from it.
 
     \b
     Example:
@@ -209,7 +209,7 @@ def schema() -> None:
 @json_option
 @told
 def trace(dataset: str, row: str, as_json: bool) -> None:
-    r"""Show the way from a source to its rows in DATASET, or to its rejection. ROW is a row's id or a source's URI.
+    """Show the way from a source to its rows in DATASET, or to its rejection. ROW is a row's id or a source's URI.
 
     \b
     Examples:
@@ -229,7 +229,7 @@ def trace(dataset: str, row: str, as_json: bool) -> None:
 @json_option
 @told
 def replay(dataset: str, row: str, as_json: bool) -> None:
-    r"""Make ROW of DATASET again from its source, and compare bytes. ROW may be OUTPUT:ID.
+    """Make ROW of DATASET again from its source, and compare bytes. ROW may be OUTPUT:ID.
 
     \b
     Example:
@@ -249,7 +249,7 @@ def replay(dataset: str, row: str, as_json: bool) -> None:
 @json_option
 @told
 def verify(dataset: str, everything: bool, sample: int, as_json: bool) -> None:
-    r"""Check DATASET: every checksum, the sum of its sources, that images decode, and replay rows to the same bytes.
+    """Check DATASET: every checksum, the sum of its sources, that images decode, and replay rows to the same bytes.
 
     \b
     Examples:
@@ -276,7 +276,7 @@ def verify(dataset: str, everything: bool, sample: int, as_json: bool) -> None:
 @click.option("--port", type=click.IntRange(1, 65_535), default=4200, show_default=True, help="The port to listen at.")
 @told
 def server(host: str, port: int) -> None:
-    r"""Start Prefect's server and its pages here, with the runs that were made without one; Ctrl-C ends it.
+    """Start Prefect's server and its pages here, with the runs that were made without one; Ctrl-C ends it.
 
     \b
     Example:
@@ -299,7 +299,7 @@ def server(host: str, port: int) -> None:
 @json_option
 @told
 def report(dataset: str, as_json: bool) -> None:
-    r"""Write report.html of DATASET again, from the dataset alone.
+    """Write report.html of DATASET again, from the dataset alone.
 
     \b
     Example:

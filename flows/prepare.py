@@ -242,6 +242,9 @@ class Preparation:
         before = self.store.latest()
         if not is_news(version, before) and before is not None:
             self.run.remember()
+            self.store.clear_staging()
+            if self.request.fresh:  # what was damaged in the views is mended
+                self.store.show(before)
             return before, False
         self.store.commit(version)
         self.store.show(version)

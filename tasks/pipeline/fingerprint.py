@@ -23,8 +23,8 @@ def _hash(value: Any) -> str:
 def _described(node: Node, seed: int) -> dict[str, Any] | None:
     """Describe a step as far as it decides the pixels, targets and columns of the rows that stay."""
     operation = node.operation
-    if isinstance(operation, Dataset):
-        return None
+    if isinstance(operation, Dataset):  # what it decides is no row's content, but whom it measures is
+        return {"id": node.id, "needs": list(node.needs), "where": dict(node.where)}
     whole = operation.canonical()
     if isinstance(operation, Check) and node.expanded:
         whole = {**whole, "thresholds": _thresholds(operation)}  # they decide which rows there are
@@ -60,7 +60,10 @@ def measures_fingerprint(graph: Graph) -> str:
             waiting.extend(graph.nodes[name].needs)
     steps = [_described(node, graph.spec.seed) for node in graph.nodes.values() if node.id in wanted]
     hashes = {node.id: node.operation.canonical() for node in graph.datasets if _hashes(node)}
-    return _hash({"engine": ENGINE_VERSION, **_loading(graph), "steps": [s for s in steps if s], "hashes": hashes})
+    by_split = any("split" in node.where for node in graph.nodes.values() if node.id in wanted)
+    split = graph.split.canonical() if graph.split and by_split else None
+    said = {"engine": ENGINE_VERSION, **_loading(graph), "steps": [s for s in steps if s]}
+    return _hash({**said, "hashes": hashes, "split": split})
 
 
 def _hashes(node: Node) -> bool:
@@ -84,6 +87,7 @@ def output_fingerprint(graph: Graph, output: Output, schema: pa.Schema, writer_v
             "boxes": output.spec.boxes.model_dump(mode="json"),
             "form": output.form,
             "split": graph.split.canonical() if graph.split else None,
+            "partition": graph.spec.partition,
             "schema": hashlib.sha256(schema.serialize()).hexdigest(),
         }
     )

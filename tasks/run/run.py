@@ -23,7 +23,7 @@ from tasks.run.discover import Listing
 from tasks.run.job import Job, Stage
 from tasks.run.make import Unit
 from tasks.run.prior import INDEX, Prior, known, under, usable_mask
-from tasks.run.seal import Shard
+from tasks.run.seal import Shard, folder_of
 from tasks.run.todo import counts, missing, unit_sources, units
 from tasks.run.verdicts import Fates, fates, judge
 from tasks.store import staging
@@ -108,7 +108,7 @@ class Run:
                 f"{self.store.root} was made from {self.version['source']}, this run reads {root}; "
                 "name another --output, or say --allow-shrink if the collection has moved"
             )
-        before = self.version["counts"]["listed"]
+        before = sum(entry["sources"] for entry in self.version["measures"])
         if before >= SHRINK_FROM and self.listing.sources < before * (1 - SHRINK):
             raise ImagemillError(
                 f"{root}: {self.listing.sources} sources, the version before had {before}; "
@@ -239,7 +239,9 @@ class Run:
         """Give the version's entry for a shard whose input is the same: it is not opened."""
         place = (shard.output, shard.split, shard.partition, shard.prefix, shard.digest)
         fields = ("output", "split", "partition", "prefix", "digest")
-        return next((f for f in self._files if tuple(f[name] for name in fields) == place), None)
+        found = next((f for f in self._files if tuple(f[name] for name in fields) == place), None)
+        folder = folder_of(self.stage.graph, shard.output)
+        return found and {**found, "path": f"{folder}/{found['path'].split('/', 1)[1]}"}
 
     def remember(self) -> None:
         """Save what was last read of each source, where nothing is committed: it is not read again next time."""

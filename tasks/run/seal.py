@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import ImagemillError
+from tasks.pipeline.graph import Graph
 from tasks.run.job import Job
 from tasks.store import writer
 from tasks.store.keys import ID_DIGITS, Keys, keys_of, match
@@ -59,6 +60,11 @@ class Sealed:
     sha256: str
 
 
+def folder_of(graph: Graph, output: str) -> str:
+    """Give the folder that shows an output: the first one's is ``data``."""
+    return "data" if graph.outputs[0].name == output else output
+
+
 def seal(shard: Shard, job: Job) -> Sealed:
     """Write one shard and publish it under its content's name.
 
@@ -70,8 +76,7 @@ def seal(shard: Shard, job: Job) -> Sealed:
     temporary = store.temporary()
     try:
         written = writer.write(temporary, schema, _rows(shard, store, schema), rows)
-        folder = "data" if job.stage.graph.outputs[0].name == shard.output else shard.output
-        path = f"{folder}/{shard.name}-{written.sha256[:16]}.parquet"
+        path = f"{folder_of(job.stage.graph, shard.output)}/{shard.name}-{written.sha256[:16]}.parquet"
         store.publish(temporary, f"objects/{path}", written.sha256)
     finally:
         temporary.unlink(missing_ok=True)

@@ -91,6 +91,8 @@ def _check(node: Node, check: Check, fate: Fates) -> None:
     rows = np.flatnonzero(fate.alive[node.id] & _matching(node, fate))
     table = fate.measures.select(list(columns.values())).take(pa.array(rows))
     for row, values in zip(rows.tolist(), table.to_pylist(), strict=True):
+        if any(value is None for value in values.values()):
+            continue  # not measured yet: it is among what is missing
         verdict = check.verdict({name: values[column] for name, column in columns.items()})
         if verdict is not None:
             fate.leave(node, row, why(verdict))

@@ -177,7 +177,8 @@ class Store:
 
     def is_shown(self, version: Mapping[str, Any]) -> bool:
         """Say whether the views show this version: a run killed after its commit left the one before."""
-        return bool(self._viewed().get("version") == version["version"])
+        there = all((self.root / e["path"]).is_file() for e in (*version["files"], *version["rejected"]))
+        return there and bool(self._viewed().get("version") == version["version"])
 
     def write_beside(self, name: str, text: str | bytes) -> None:
         """Replace a generated file at the root of the dataset, whole."""

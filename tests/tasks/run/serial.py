@@ -69,6 +69,7 @@ def serial(
             store.clear_staging()
         else:
             run.remember()
+            store.clear_staging()
         run.listing.close()
     made, once_more = (sum(unit.sources.num_rows for unit in some) for some in (units, again))
     return Ran(version, made, once_more, sealed, committed)

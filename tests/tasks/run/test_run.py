@@ -367,3 +367,52 @@ def test_an_output_that_comes_and_goes_leaves_the_others_alone(tmp_path: Path) -
         assert bool(ran.made) == made
         assert _same_as_fresh(file)
         assert (tmp_path / "a" / "moments").is_dir() == (text == both)
+
+
+def test_a_check_that_is_added_measures_what_is_known_before_it_judges(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "photos", tmp_path / "s")
+    for checks in ("blurry: {below: 0.7}", "blurry: {below: 0.4}, light: {below: 0.05}"):
+        steps = (
+            f"    steps:\n      - screen: {{{checks}}}\n      - dark: {{below: 0.4}}\n      - resize: {{size: 32}}\n"
+        )
+        assert _same_as_fresh(_pipeline(tmp_path, f"{{path: {tmp_path}/s}}", steps))
+
+
+def test_whom_a_step_decides_on_is_part_of_what_it_measures(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / "s")
+    for label in ("photos", "space"):
+        steps = f"    steps:\n      - deduplicate: {{method: phash}}\n        where: {{label: {label}}}\n"
+        file = _pipeline(tmp_path, f"{{path: {tmp_path}/s}}", steps + "      - resize: {size: 32}\n")
+        assert _same_as_fresh(file)
+
+
+def test_a_check_of_one_split_follows_the_shares(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "photos", tmp_path / "s")
+    for train in (0.8, 0.5):
+        steps = f"    steps:\n      - split: {{train: {train}, test: {1 - train:.1f}}}\n"
+        steps += "      - low_information: {}\n        where: {split: train}\n      - resize: {size: 32}\n"
+        assert _same_as_fresh(_pipeline(tmp_path, f"{{path: {tmp_path}/s}}", steps))
+
+
+def test_a_partition_that_comes_later_moves_the_rows(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "photos", tmp_path / "s")
+    names = sorted(path.name for path in (tmp_path / "s").iterdir())
+    lines = [f"{name},d{i % 2}" for i, name in enumerate(names)]
+    (tmp_path / "s" / "m.csv").write_text("\n".join(["uri,delivery", *lines]))
+    for partition in ("", "    partition: delivery\n", ""):
+        steps = f"{partition}    steps:\n      - resize: {{size: 32}}\n"
+        assert _same_as_fresh(_pipeline(tmp_path, f"{{path: {tmp_path}/s/m.csv}}", steps))
+
+
+def test_a_file_put_back_with_its_old_time_is_read_again(collection: Collection) -> None:
+    collection.run("a")
+    image = collection.source / "photos" / "coffee.jpg"
+    old, before = image.read_bytes(), image.stat()
+    os.utime(image)
+    collection.run("a")
+    image.write_bytes(old[:-1] + b"x")
+    collection.run("a")
+    image.write_bytes(old)
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert collection.run("a").committed
+    assert collection.files("a") == collection.fresh_files("b")
