@@ -36,7 +36,10 @@ LISTING: Final = pa.schema(
 """The columns of every listing; those of a manifest follow."""
 
 RESERVED: Final = frozenset(LISTING.names) | frozenset(
-    ("id", "image", "labels", "objects", "mask", "keypoints", "width", "height", "split", "copy", "source", "lineage")
+    (
+        *("id", "image", "labels", "objects", "mask", "keypoints", "width", "height", "split", "copy", "source"),
+        *("lineage", "partition", "digest", "sha256", "frame", "pixels"),
+    )
 )
 """Names that rows and listings use themselves: a manifest's column of that name becomes ``manifest_NAME``."""
 
