@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))  # the script runs from a checkout that is not ins
 from tasks.errors import Rejected  # noqa: E402
 from tasks.image.sample import Base, Pixels, Sample  # noqa: E402
 from tasks.image.values import fractions  # noqa: E402
-from tasks.operation import Check, Dataset, Expander, Feature, KeyedDraws, Step, perform, registry  # noqa: E402
+from tasks.operation import Check, Dataset, Expander, Feature, KeyedDraws, Step, Target, perform, registry  # noqa: E402
 from tasks.pipeline.graph import build, step_of  # noqa: E402
 from tasks.pipeline.reference import example_yaml, listing, type_name  # noqa: E402
 from tasks.pipeline.spec import thaw  # noqa: E402
@@ -144,10 +144,10 @@ def bordered(photograph: Pixels) -> Pixels:
 
 
 def strip(name: str, photograph: Pixels) -> list[Pixels]:
-    """Give the pictures that show an operation, before and after; nothing where it only decides on tables."""
+    """Give the pictures that show an operation, before and after; nothing where it changes no pixels."""
     step, settles = one_step(name)
     operation = step.operation
-    if isinstance(operation, Dataset):
+    if isinstance(operation, (Dataset, Target)):
         return []
     if isinstance(operation, Feature):
         return [photograph, bars(operation.extract(photograph))]

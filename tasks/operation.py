@@ -307,6 +307,20 @@ class RandomFilter(Random, Filter):
     """Makes an image of an image by drawn parameters."""
 
 
+class Target(Applied):
+    """Changes what is known beside the pixels: boxes, categories, masks. The pixels pass, and with them fused groups.
+
+    Targets stay in the source's coordinates; ``sample.whole`` says where they lie by now.
+    """
+
+    kind: ClassVar[str] = "target"
+    makes_boxes: ClassVar[bool] = False  # also where the source has none
+
+    def categories_after(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Give the categories that boxes may have after this, for those before."""
+        return names
+
+
 class Composer(Operation):
     """Runs nested operations on one sample: one of them, some of them, all in sequence."""
 

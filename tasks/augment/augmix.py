@@ -26,8 +26,8 @@ class Augmix(RandomFilter):
     each) start from the image: autocontrast, equalize, posterize, solarize, rotate, shear and translate (x or y), each
     at a strength drawn up to ``severity`` (0 to 10) tenths of full (that of ``rand_augment``). They are mixed with
     weights drawn from Dirichlet(``alpha``), and their mix with the image by a share drawn from Beta(alpha, alpha).
-    Images with boxes get the first four alone: what is mixed from several places has no box. Every dtype is kept;
-    integers are rounded.
+    Images with boxes or a mask get the first four alone: what is mixed from several places has none. Every dtype is
+    kept; integers are rounded.
 
     Source: Hendrycks et al. 2020, "AugMix: a simple data processing method to improve robustness and uncertainty";
     torchvision ``AugMix``.
@@ -42,7 +42,7 @@ class Augmix(RandomFilter):
         return {**super().canonical(), "members": described(members("rand_augment"))}
 
     def draw(self, rng: Generator, sample: Sample) -> Params:
-        names = OF_VALUES if len(sample.targets.boxes) else OF_VALUES + GEOMETRIC
+        names = OF_VALUES if sample.targets else OF_VALUES + GEOMETRIC
         return {
             "weights": rng.dirichlet([self.alpha] * self.width).tolist(),
             "share": float(rng.beta(self.alpha, self.alpha)),

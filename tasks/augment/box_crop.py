@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tasks.image.geometry import Matrix, Size, translation
 from tasks.image.randomness import Generator
 from tasks.image.sample import Sample
-from tasks.image.targets import place
 from tasks.operation import Params, RandomGeometric
 
 
@@ -25,7 +24,7 @@ class BoxCrop(RandomGeometric):
         """Draw [x, y, width, height] in an image, given the boxes (N x 4) that are visible in it."""
 
     def draw(self, rng: Generator, sample: Sample) -> Params:
-        boxes = place(sample.targets.boxes, sample.whole, 0.0, 0.0).boxes
+        boxes = sample.targets.placed(sample.whole, 0.0, 0.0).boxes
         return {"box": self.window(rng, sample.size, boxes)}
 
     def canvas(self, size: Size, **params: Any) -> Size:

@@ -114,6 +114,10 @@ class Sample:
         base = Base(pixels, self.base.origin)
         return replace(self, base=base, before=self.before + self.moves, moves=(), curves=())
 
+    def annotated(self, targets: Targets) -> Sample:
+        """Go on with other targets, in the source's coordinates."""
+        return replace(self, targets=targets)
+
     def did(self, step: str, operation: str, params: Mapping[str, Any]) -> Sample:
         """Record a step in the lineage."""
         return replace(self, lineage=(*self.lineage, Done(step, operation, params)))

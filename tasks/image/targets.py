@@ -2,114 +2,259 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.image.geometry import Geometry, Move, Polygon, Size, area, intersection, project
+from tasks.errors import Rejected
+from tasks.image.geometry import Geometry, Polygon, Size, area
+from tasks.image.masks import Mask
+from tasks.image.outlines import from_runs, outlines
+from tasks.image.places import bounds, corners, mirrors, points_through, quad, through, turned
 
-STEP = 1.0  # px between the points of an edge that goes through a field
-MOST = 4096  # points of an edge
-ROUNDS = 40  # at most, to invert a field: 0.75 ** 40 of a displacement is nothing
-NEAR_ENOUGH = 1e-3  # px: then it is inverted
+BAD: Final = "bad_annotations"
+UNPAIRED: Final = "unpaired_key_points"
 
 
 @dataclass(frozen=True)
+class Kinds:
+    """What a listing's targets hold beside boxes: fixed before any row.
+
+    ``key_points`` names those of every object; ``pairs`` are the numbers of those that a mirror exchanges, nothing
+    where the listing does not say.
+    """
+
+    polygons: bool = False
+    rotated: bool = False
+    masks: bool = False
+    key_points: tuple[str, ...] = ()
+    pairs: tuple[tuple[int, int], ...] | None = None
+
+
+BOXES: Final = Kinds()  # nothing beside them
+
+
+@dataclass(frozen=True, eq=False)
 class Targets:
     """An image's annotations in the source's edge coordinates.
 
-    ``boxes`` is N x 4, [x, y, width, height], float64; ``categories`` names each box.
+    ``boxes`` is N x 4, [x, y, width, height], float64; ``categories`` names each box. Of each box: ``polygons``, the
+    outlines of its parts (none where it has no segmentation; empty where no box has one); ``rotated`` (N x 5), [center
+    x, center y, width, height, degrees]; ``key_points`` (N x K x 3), [x, y, visibility]; ``numbers``, which of the
+    source's annotations it is. ``mask`` (H x W) holds a class index for each pixel.
     """
 
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
     categories: tuple[str, ...] = ()
+    polygons: tuple[tuple[Polygon, ...], ...] = ()
+    rotated: NDArray[np.float64] | None = None
+    key_points: NDArray[np.float64] | None = None
+    pairs: tuple[tuple[int, int], ...] | None = None
+    mask: Mask | None = None
+    numbers: tuple[int, ...] = ()
 
     @classmethod
-    def read(cls, annotations: Mapping[str, Any] | None) -> Targets:
-        """Read the listing's annotations: ``{"boxes": [[x, y, w, h], ...], "categories": [name, ...]}``."""
+    def read(
+        cls,
+        annotations: Mapping[str, Any] | None,
+        size: Size | None = None,
+        kinds: Kinds = BOXES,
+        mask: Mask | None = None,
+    ) -> Targets:
+        """Read the listing's annotations: ``{"boxes": [[x, y, w, h], ...], "categories": [name, ...]}``.
+
+        Beside these may stand, an item or null a box, ``segmentation`` (lists of polygons as flat lists, or COCO's run
+        lengths for an image of ``size``), ``rbox`` and ``keypoints`` (flat). Raises ``Rejected`` where masks or run
+        lengths are not those of an image of ``size``.
+        """
+        if mask is not None and size is not None and mask.shape != (size.height, size.width):
+            raise Rejected(
+                BAD, f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, the image {size.width} x {size.height}"
+            )
         if not annotations:
-            return cls()
+            return cls(mask=mask)
         boxes = np.asarray(annotations.get("boxes", []), dtype=np.float64).reshape(-1, 4)
-        return cls(boxes, tuple(annotations.get("categories", [])))
+        targets = cls(boxes, tuple(annotations.get("categories", [])), mask=mask, numbers=tuple(range(len(boxes))))
+        if "segmentation" in annotations:
+            targets = replace(targets, polygons=tuple(_polygons(one, size) for one in annotations["segmentation"]))
+        if kinds.rotated:
+            given = annotations.get("rbox", [None] * len(boxes))
+            rotated = [_rotated(box) if one is None else one for box, one in zip(boxes.tolist(), given, strict=True)]
+            targets = replace(targets, rotated=np.array(rotated, dtype=np.float64).reshape(-1, 5))
+        if kinds.key_points:
+            flat = [0.0] * 3 * len(kinds.key_points)
+            points = [one or flat for one in annotations.get("keypoints", [None] * len(boxes))]
+            shaped = np.array(points, dtype=np.float64).reshape(len(boxes), -1, 3)
+            targets = replace(targets, key_points=shaped, pairs=kinds.pairs)
+        return targets
+
+    def __bool__(self) -> bool:
+        return len(self.boxes) > 0 or self.mask is not None
+
+    def only(self, kept: Sequence[int]) -> Targets:
+        """Give the targets with these of the objects: all that belongs to one leaves with it."""
+        at = list(kept)
+        return replace(
+            self,
+            boxes=self.boxes[at],
+            categories=tuple(self.categories[i] for i in at),
+            polygons=tuple(self.polygons[i] for i in at) if self.polygons else (),
+            rotated=self.rotated[at] if self.rotated is not None else None,
+            key_points=self.key_points[at] if self.key_points is not None else None,
+            numbers=tuple(self.number(i) for i in at),
+        )
+
+    def number(self, i: int) -> int:
+        """Say which of the source's annotations a box is; of a sample without a source, itself."""
+        return self.numbers[i] if self.numbers else i
+
+    def outlines(self) -> tuple[tuple[Polygon, ...], ...]:
+        """Give what each box is the bounds of: the parts of its segmentation, else its rotated box; empty: itself."""
+        parts: tuple[tuple[Polygon, ...], ...] = self.polygons or ((),) * len(self.boxes)
+        if self.rotated is None:
+            return self.polygons
+        return tuple(part or (quad(one),) for part, one in zip(parts, self.rotated.tolist(), strict=True))
+
+    def with_regions(self, regions: Sequence[tuple[str, tuple[Polygon, ...]]]) -> Targets:
+        """Give the targets with more objects after them: a category and the outlines of its parts each."""
+        ends = [np.concatenate(parts) for _, parts in regions]
+        boxes = np.array([[*points.min(axis=0), *np.ptp(points, axis=0)] for points in ends]).reshape(-1, 4)
+        count, first = len(self.boxes), max(self.numbers, default=len(self.boxes) - 1) + 1
+        rotated, points = self.rotated, self.key_points
+        if rotated is not None:
+            rotated = np.concatenate([rotated, np.array([_rotated(box) for box in boxes.tolist()]).reshape(-1, 5)])
+        if points is not None:
+            points = np.concatenate([points, np.zeros((len(boxes), *points.shape[1:]))])
+        return replace(
+            self,
+            boxes=np.concatenate([self.boxes, boxes]),
+            categories=(*self.categories, *(name for name, _ in regions)),
+            polygons=(*(self.polygons or ((),) * count), *(parts for _, parts in regions)),
+            rotated=rotated,
+            key_points=points,
+            numbers=(*(self.number(i) for i in range(count)), *range(first, first + len(boxes))),
+        )
+
+    def placed(self, geometry: Geometry, min_visibility: float, min_size: float) -> Placed:
+        """Take all objects through a whole chain at once; see ``place``."""
+        found = place(self.boxes, geometry, min_visibility, min_size, self.outlines())
+        for one in found.dropped:
+            with_it = [name for name, has in self._parts(one["box"]) if has]
+            one.update({"box": self.number(one["box"]), **({"with": with_it} if with_it else {})})
+        return found
+
+    def _parts(self, i: int) -> list[tuple[str, bool]]:
+        return [
+            ("segmentation", bool(self.polygons and self.polygons[i])),
+            ("rbox", self.rotated is not None),
+            ("keypoints", self.key_points is not None and bool(self.key_points[i, :, 2].any())),
+        ]
+
+    def placed_rotated(self, kept: Sequence[int], geometry: Geometry) -> list[list[float]]:
+        """Give the rotated boxes of the kept objects after the moves."""
+        if self.rotated is None:
+            return []
+        return [turned(self.rotated[i].tolist(), geometry) for i in kept]
+
+    def placed_key_points(self, kept: Sequence[int], geometry: Geometry) -> NDArray[np.float64]:
+        """Give the key points (N x K x 3) of the kept objects after the moves.
+
+        Those out of view are [0, 0, 0], as those that were never seen. A mirror exchanges left and right: ``Rejected``
+        where the listing does not say which those are.
+        """
+        if self.key_points is None:
+            return np.zeros((0, 0, 3))
+        points = self.key_points[list(kept)]
+        if points[..., 2].any() and mirrors(geometry):
+            if self.pairs is None:
+                raise Rejected(
+                    UNPAIRED,
+                    "a mirrored image exchanges left and right key points, and none are named so; give the category's "
+                    "`pairs` in the annotations ([] for none), or leave the mirroring out",
+                )
+            order = np.arange(points.shape[1])
+            for left, right in self.pairs:
+                order[[left, right]] = right, left
+            points = points[:, order]
+        moved, seen = points_through(points[..., :2].reshape(-1, 2), geometry)
+        seen = seen.reshape(points.shape[:2]) & (points[..., 2] > 0)
+        made = np.concatenate([moved.reshape(*points.shape[:2], 2), points[..., 2:]], axis=2)
+        return np.where(seen[..., None], made, 0.0)
+
+
+def _polygons(segmentation: Any, size: Size | None) -> tuple[Polygon, ...]:
+    if not isinstance(segmentation, Mapping):
+        return tuple(np.array(flat, dtype=np.float64).reshape(-1, 2) for flat in segmentation or ())
+    height, width = segmentation["size"]
+    if size is not None and size != (width, height):
+        raise Rejected(
+            BAD, f"a segmentation is of {width} x {height} pixels, the image has {size.width} x {size.height}"
+        )
+    try:
+        return outlines(from_runs([height, width], segmentation["counts"]))
+    except ValueError as error:
+        raise Rejected(BAD, f"a segmentation cannot be read: {error}") from error
+
+
+def _rotated(box: list[float]) -> list[float]:
+    x, y, width, height = box
+    return [x + width / 2, y + height / 2, width, height, 0.0]
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Boxes after the pixels moved: those kept, which source boxes they are, and those dropped with the reason."""
+    """Boxes after the pixels moved: those kept, which source boxes they are, and those dropped with the reason.
+
+    ``visible`` holds, for each box kept, the outlines of what is visible of its parts.
+    """
 
     boxes: NDArray[np.float64]
     kept: list[int]
     dropped: list[dict[str, Any]]
+    visible: list[list[Polygon]] = field(default_factory=list)
 
 
-def place(boxes: NDArray[np.float64], geometry: Geometry, min_visibility: float, min_size: float) -> Placed:
+def place(
+    boxes: NDArray[np.float64],
+    geometry: Geometry,
+    min_visibility: float,
+    min_size: float,
+    outlines: Sequence[Sequence[Polygon]] = (),
+) -> Placed:
     """Take boxes through a whole chain at once: four corners mapped, clipped by what is visible, bounds taken last.
 
-    Visibility is the visible part of the mapped quadrilateral's area against all of it (inclusive at 1.0, counted
-    from the source). A box under ``min_visibility``, or narrower or lower than ``min_size`` pixels, is dropped.
+    A box with ``outlines`` has the bounds of these instead, which are tighter. Visibility is the visible part of the
+    mapped area against all of it (inclusive at 1.0, counted from the source). A box under ``min_visibility``, or
+    narrower or lower than ``min_size`` pixels, is dropped.
     """
     placed: list[list[float]] = []
     kept: list[int] = []
     dropped: list[dict[str, Any]] = []
+    visible: list[list[Polygon]] = []
+    window = _window(geometry)
     for i, (x, y, w, h) in enumerate(boxes.tolist()):
-        corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
-        whole, seen = _outlines(corners, geometry)
-        visibility = min(1.0, area(seen) / whole) if whole > 0 and len(seen) > 2 else 0.0
-        low, high = (seen.min(axis=0), seen.max(axis=0)) if len(seen) else (np.zeros(2), np.zeros(2))
-        width, height = (high - low).tolist()
+        parts = [through(part, geometry) for part in (outlines[i] if outlines else ()) or (corners(x, y, w, h),)]
+        total = sum(area(whole) for whole, _ in parts)
+        in_view = [(whole, seen) for whole, seen in parts if len(seen) > 2]
+        visibility = min(1.0, sum(area(seen) for _, seen in in_view) / total) if total > 0 else 0.0
+        lefts, tops, rights, bottoms = zip(*(bounds(*part, window) for part in in_view or parts[:1]), strict=True)
+        left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
+        width, height = right - left, bottom - top
         if visibility < min_visibility - 1e-9 or visibility == 0.0:
             dropped.append({"box": i, "reason": "not_visible", "visibility": round(visibility, 6)})
         elif min(width, height) < min_size - 1e-9:
             dropped.append({"box": i, "reason": "too_small", "width": round(width, 6), "height": round(height, 6)})
         else:
             kept.append(i)
-            placed.append([float(low[0]), float(low[1]), width, height])
-    return Placed(np.array(placed, dtype=np.float64).reshape(-1, 4), kept, dropped)
+            placed.append([left, top, width, height])
+            visible.append([seen for _, seen in in_view])
+    return Placed(np.array(placed, dtype=np.float64).reshape(-1, 4), kept, dropped, visible)
 
 
-def _outlines(corners: Polygon, geometry: Geometry) -> tuple[float, Polygon]:
-    """Give the area that a box takes after the moves, and the outline of what is visible of it."""
-    if all(move.warp is None for move in geometry.moves):
-        quad = project(corners, geometry.matrix)
-        return area(quad), intersection(quad, geometry.valid) if len(geometry.valid) > 2 else quad[:0]
-    whole, seen = corners, _clipped(corners, geometry.source)
-    for move in geometry.moves:
-        alike = seen is whole
-        whole = _moved(whole, move)
-        seen = _clipped(whole if alike else _moved(seen, move), move.size)
-    return area(whole), seen
-
-
-def _clipped(polygon: Polygon, canvas: Size) -> Polygon:
-    """Give the part of an outline that lies on a canvas."""
-    if ((polygon >= 0) & (polygon <= np.array(canvas))).all():
-        return polygon
-    return intersection(polygon, canvas.corners)
-
-
-def _moved(polygon: Polygon, move: Move) -> Polygon:
-    """Take an outline through one move; through a field by points along its edges, by fixed-point iteration."""
-    if move.warp is None or not len(polygon):
-        return project(polygon, move.matrix)
-    source = _dense(polygon)
-    made = source
-    for _ in range(ROUNDS):
-        at = (made - 0.5).astype(np.float32)
-        shift = cv2.remap(move.warp, at[:, None, 0], at[:, None, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        before, made = made, source - np.asarray(shift).reshape(-1, 2)
-        if np.abs(made - before).max() < NEAR_ENOUGH:
-            break
-    return made
-
-
-def _dense(polygon: Polygon) -> Polygon:
-    """Give an outline with points between its corners, so that no edge is longer than 1.5 ``STEP``."""
-    along = np.roll(polygon, -1, axis=0) - polygon
-    counts = np.clip(np.ceil(np.sqrt((along**2).sum(axis=1)) / STEP - 0.5), 1, MOST).astype(np.int64)
-    parts = np.repeat(counts, counts)
-    number = np.arange(len(parts)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.asarray(np.repeat(polygon, counts, axis=0) + np.repeat(along, counts, axis=0) * (number / parts)[:, None])
+def _window(geometry: Geometry) -> Polygon:
+    """Give what outlines are cut by last."""
+    warped = any(move.warp is not None for move in geometry.moves)
+    return geometry.size.corners if warped or len(geometry.valid) < 3 else geometry.valid

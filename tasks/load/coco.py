@@ -1,10 +1,15 @@
-"""COCO's annotations: a JSON file of images, categories and boxes, read as a stream.
+"""COCO's annotations: a JSON file of images, categories and objects, read as a stream.
 
 An image file that the JSON does not name is a source without boxes; one that it names and that is missing is listed
 (and rejected as ``missing`` when it is read). Boxes of crowds (``iscrowd``) are left out: they outline many objects at
 once. What is wrong with one image's annotations stands as ``"problem"`` beside its boxes, and rejects that image alone:
-a category that is not declared, a box that is not four finite numbers with width and height from 0 on. What is wrong
-with the file is an error: unreadable JSON, an id or a file name twice, a box of an image that is not declared.
+a category that is not declared, a box that is not four finite numbers with width and height from 0 on, a segmentation
+or key points of another form than ``instances`` says. What is wrong with the file is an error: unreadable JSON, an id
+or a file name twice, a box of an image that is not declared.
+
+Categories name their key points in ``keypoints``; all that do must name the same ones. A mirror exchanges ``pairs`` of
+names where the category gives them (our extension; [] for none), else names that differ by left and right alone.
+Skeletons, captions and panoptic segments are not read.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import posixpath
 from array import array
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from io import TextIOWrapper
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -24,11 +29,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.errors import RequestError
+from tasks.image.targets import Kinds
 from tasks.load.files import URL, Files
+from tasks.load.instances import PARTS, box_of, parts, sides
 from tasks.load.listing import Row, batches, escape
 from tasks.load.manifest import chunks, prefixes
+from tasks.load.stream import STARTED, Reader
 
-_CHUNK: Final = 1 << 20
 _PARTS: Final = ("images", "annotations", "categories")
 _FOLDER: Final = "images/"
 
@@ -49,6 +56,11 @@ class Coco:
     def categories(self) -> tuple[str, ...]:
         """All declared categories, by id."""
         return tuple(self._annotated.category_names)
+
+    @property
+    def kinds(self) -> Kinds:
+        """What the objects have beside boxes."""
+        return self._annotated.kinds
 
     @cached_property
     def _annotated(self) -> Annotated:
@@ -81,7 +93,7 @@ class Coco:
 
 
 class Annotated:
-    """What a COCO file says, held as arrays: about 60 bytes a box and an image."""
+    """What a COCO file says, held as arrays: about 80 bytes a box and an image; outlines and points in a file."""
 
     def __init__(self, file: BinaryIO, title: str, files: Files) -> None:
         self._title = title
@@ -93,11 +105,16 @@ class Annotated:
         self._boxes = array("d")
         self._box_image = array("q")
         self._box_category = array("q")
+        self._box_parts = array("q")  # where in the file of parts, -1: nowhere
+        self._box_points = array("q")  # how many numbers its key points have
+        self._parts_file: BinaryIO | None = None
+        self._has: set[str] = set()
+        self._named: dict[str, tuple[tuple[str, ...], tuple[tuple[int, int], ...] | None]] = {}  # key points and pairs
         self._faults: list[tuple[int, str]] = []  # image id, problem
         found: set[str] = set()
         reader = Reader(file, title)
         for part, value in reader.elements(_PARTS):
-            if value is _STARTED:
+            if value is STARTED:
                 found.add(part)
             elif not isinstance(value, dict):
                 raise reader.error(f"{part}: expected objects, found {type(value).__name__}")
@@ -118,6 +135,7 @@ class Annotated:
             raise RequestError(
                 f"{title}: two categories are called {twice!r}; boxes are known by their category's name"
             )
+        self.kinds = self._kinds()
         self._place()
         self._join(sorted(names))
 
@@ -140,21 +158,56 @@ class Annotated:
         if code in names:
             raise reader.error(f"two categories have the id {value.get('id')!r}")
         names[code] = name
+        points = value.get("keypoints")
+        if points:
+            if not isinstance(points, list) or len(set(map(str, points))) < len(points):
+                raise reader.error(f"category {name!r}: its keypoints are no list of different names")
+            self._named[name] = (
+                tuple(map(str, points)),
+                _paired(name, list(map(str, points)), value.get("pairs"), reader),
+            )
+
+    def _kinds(self) -> Kinds:
+        named = list(self._named.items())
+        other = next((name for name, about in named if about != named[0][1]), None)
+        if other is not None:
+            raise RequestError(
+                f"{self._title}: the categories {named[0][0]!r} and {other!r} have different key points; rows have one "
+                "list of them: give each its own annotations file"
+            )
+        names, pairs = named[0][1] if named else ((), None)
+        if "keypoints" in self._has and not names:
+            names = tuple(f"point_{i}" for i in range(1, max(self._box_points) // 3 + 1))
+        points = (names, pairs) if "keypoints" in self._has else ((), None)
+        return Kinds("segmentation" in self._has, "rbox" in self._has, False, *points)
 
     def _annotation(self, value: dict[str, Any], reader: Reader) -> None:
         image = _code(value.get("image_id"), "an annotation's image", reader)
         box: Any = value.get("bbox")
-        category = _NONE
-        if value.get("iscrowd") not in (None, 0, "0", False):
-            pass
-        elif _is_box(box):
-            category = _code(value.get("category_id"), "an annotation's category", reader)
-        else:
-            problem = f"annotation {value.get('id')!r}: bbox {_short(box)} is not [x, y, width, height]"
-            self._faults.append((image, problem))
+        category, found = _NONE, dict[str, Any]()
+        if value.get("iscrowd") in (None, 0, "0", False):
+            try:
+                found = parts(value)
+                box = box_of(found["rbox"]) if box is None and "rbox" in found else box
+                if not _is_box(box):
+                    raise ValueError(f"bbox {_short(box)} is not [x, y, width, height]")
+                category = _code(value.get("category_id"), "an annotation's category", reader)
+            except ValueError as error:
+                self._faults.append((image, f"annotation {value.get('id')!r}: {error}"))
         self._boxes.extend(map(float, box) if category != _NONE else (0.0, 0.0, 0.0, 0.0))
         self._box_category.append(category)
         self._box_image.append(image)
+        self._box_parts.append(self._kept(found) if found and category != _NONE else -1)
+        self._box_points.append(len(found.get("keypoints", ())))
+
+    def _kept(self, found: dict[str, Any]) -> int:
+        """Put what belongs to a box aside: on disk, since outlines take a hundred times the place of boxes."""
+        self._has.update(found)
+        if self._parts_file is None:
+            self._parts_file = TemporaryFile()  # noqa: SIM115 - it lasts as long as this does
+        at = self._parts_file.seek(0, 2)
+        self._parts_file.write(json.dumps(found, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+        return at
 
     def _place(self) -> None:
         """Settle the URIs: file names are relative to the root, or to its folder ``images`` where they lie there."""
@@ -206,11 +259,17 @@ class Annotated:
         for at in np.flatnonzero((category < 0) & (codes != _NONE)).tolist():
             problem = f"annotation number {at + 1}: category_id {int(codes[at])} is not declared in categories"
             self._problems.setdefault(int(image[at]), problem)
+        points = np.frombuffer(self._box_points, np.int64) if self._box_points else np.zeros(0, np.int64)
+        expected = 3 * len(self.kinds.key_points)
+        for at in np.flatnonzero((points != 0) & (points != expected)).tolist():
+            problem = f"annotation number {at + 1}: {points[at] // 3} key points, where there are {expected // 3} names"
+            self._problems.setdefault(int(image[at]), problem)
         kept = np.flatnonzero(category >= 0)
         order = kept[np.argsort(image[kept], kind="stable")]
         boxes = np.frombuffer(self._boxes, np.float64) if self._boxes else np.zeros(0)
         self._sorted_boxes = boxes.reshape(-1, 4)[order]
         self._sorted_categories = category[order]
+        self._sorted_parts = np.array(self._box_parts, np.int64)[order]
         self._starts = np.searchsorted(image[order], np.arange(len(ids) + 1))
 
     def find(self, uris: list[str]) -> list[int]:
@@ -225,119 +284,19 @@ class Annotated:
             "boxes": self._sorted_boxes[start:stop].tolist(),
             "categories": [self.category_names[i] for i in self._sorted_categories[start:stop].tolist()],
         }
+        found = [self._parts(place) for place in self._sorted_parts[start:stop].tolist()]
+        value |= {name: [one.get(name) for one in found] for name in PARTS if any(name in one for one in found)}
         if at in self._problems:
             value["problem"] = self._problems[at]
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
-
-class Reader:
-    """Walks a JSON object and gives the elements of its arrays one by one: the memory is one element's."""
-
-    def __init__(self, file: BinaryIO, title: str) -> None:
-        self._file = TextIOWrapper(file, "utf-8-sig", newline="\n")
-        self._title = title
-        self._text = ""
-        self._at = 0
-        self._line = 1
-        self._column = 0  # characters of this line that are no longer in the text
-        self._scan = json.JSONDecoder().raw_decode
-
-    def elements(self, parts: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        """Give ``(part, element)`` for the arrays of these names, with ``_STARTED`` before the first element."""
-        self._take("{")
-        if self._peek() == "}":
-            self._take("}")
-        else:
-            yield from self._members(parts)
-        if self._peek():
-            raise self.error("expected the end of the file")
-
-    def _members(self, parts: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        seen: set[str] = set()
-        while True:
-            name = self._value()
-            if not isinstance(name, str):
-                raise self.error("expected a name in double quotes")
-            self._take(":")
-            if name not in parts:
-                self._value()
-            elif name in seen:
-                raise self.error(f"{name!r} stands twice")
-            else:
-                seen.add(name)
-                yield name, _STARTED
-                yield from ((name, value) for value in self._elements())
-            if self._take(",}") == "}":
-                return
-
-    def _elements(self) -> Iterator[Any]:
-        self._take("[")
-        if self._peek() == "]":
-            self._take("]")
-            return
-        while True:
-            yield self._value()
-            if self._take(",]") == "]":
-                return
-
-    def error(self, message: str, at: int | None = None) -> RequestError:
-        """Say what is wrong, and where."""
-        at = self._at if at is None else at
-        line = self._line + self._text.count("\n", 0, at)
-        start = self._text.rfind("\n", 0, at)
-        column = at - start if start >= 0 else self._column + at + 1
-        return RequestError(f"{self._title}, line {line}, column {column}: {message}")
-
-    def _value(self) -> Any:
-        self._peek()
-        while True:
-            try:
-                value, end = self._scan(self._text, self._at)
-            except json.JSONDecodeError as error:
-                cut = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - 64
-                if not cut or not self._more():
-                    raise self.error(error.msg, error.pos) from error
-            except (RecursionError, ValueError) as error:
-                raise self.error(f"cannot be read ({error})") from error
-            else:
-                if end + 8 < len(self._text) or not self._more():  # a number might go on: 1 of 1.5e-7
-                    self._at = end
-                    return value
-
-    def _take(self, expected: str) -> str:
-        found = self._peek()
-        if not found or found not in expected:
-            text = " or ".join(repr(character) for character in expected)
-            raise self.error(f"expected {text}, found {repr(found) if found else 'the end of the file'}")
-        self._at += 1
-        return found
-
-    def _peek(self) -> str:
-        while True:
-            while self._at < len(self._text) and self._text[self._at] in " \t\r\n":
-                self._at += 1
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._more():
-                return ""
-
-    def _more(self) -> bool:
-        """Read on, dropping what is done; at least as much as is kept, so that a long value costs no squares."""
-        try:
-            chunk = self._file.read(max(_CHUNK, len(self._text) - self._at))
-        except UnicodeDecodeError as error:
-            raise RequestError(f"{self._title}: is not UTF-8 ({error}); save it as UTF-8") from error
-        if not chunk:
-            return False
-        lines = self._text.count("\n", 0, self._at)
-        self._column = self._at - self._text.rfind("\n", 0, self._at) - 1 if lines else self._column + self._at
-        self._line += lines
-        self._text = self._text[self._at :] + chunk
-        self._at = 0
-        return True
+    def _parts(self, place: int) -> dict[str, Any]:
+        if place < 0 or self._parts_file is None:
+            return {}
+        self._parts_file.seek(place)
+        return dict(json.loads(self._parts_file.readline()))
 
 
-_STARTED: Final = object()
 _NONE: Final = -(1 << 63)
 
 
@@ -348,6 +307,17 @@ def _code(value: Any, what: str, reader: Reader) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not _NONE < value < 1 << 63:
         raise reader.error(f"{what}: id {_short(value)} is neither a whole number nor text")
     return value
+
+
+def _paired(category: str, names: list[str], pairs: Any, reader: Reader) -> tuple[tuple[int, int], ...] | None:
+    """The numbers of the key points that a mirror exchanges: as the category says, else by their names."""
+    if pairs is None:
+        return sides(names)
+    told = isinstance(pairs, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)
+    flat = [name for pair in pairs for name in pair] if told else []
+    if not told or any(name not in names for name in flat) or len(set(flat)) < len(flat):
+        raise reader.error(f"category {category!r}: its pairs are no list of [left, right] of its keypoints, each once")
+    return tuple((names.index(left), names.index(right)) for left, right in pairs)
 
 
 def _is_box(box: Any) -> bool:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import posixpath
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, BinaryIO, Final
@@ -25,6 +26,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from tasks.errors import RequestError
+from tasks.image.targets import Kinds
 from tasks.load.files import UNKNOWN, URL, Files
 from tasks.load.listing import LISTING, RESERVED, escape, key, unescape, with_keys
 
@@ -227,20 +229,28 @@ class Manifest:
 
     categories: tuple[str, ...] = ()
 
-    def __init__(self, files: Files, table: Table, uri_column: str, label_column: str | None) -> None:
+    def __init__(
+        self, files: Files, table: Table, uri_column: str, label_column: str | None, mask_column: str | None = None
+    ) -> None:
         self._files = files
         self._table = table
         self._uri = uri_column
         self._label = label_column
-        self._check_header(uri_column, label_column)
+        self._mask = mask_column
+        self._check_header({"uri_column": uri_column, "label_column": label_column, "mask_column": mask_column})
 
-    def _check_header(self, uri_column: str, label_column: str | None) -> None:
+    @property
+    def kinds(self) -> Kinds:
+        """Whether there are masks."""
+        return Kinds(masks=self._mask is not None)
+
+    def _check_header(self, asked: Mapping[str, str | None]) -> None:
         title, names = self._table.title, self._table.names
         exist = f"it has {', '.join(map(repr, names)) or 'none'}"
         twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
         if twice is not None:
             raise RequestError(f"{title}: two columns are called {twice!r}; {exist}")
-        for option, column in (("uri_column", uri_column), ("label_column", label_column)):
+        for option, column in asked.items():
             if column is not None and column not in names:
                 likely = next((name for name in _LIKELY if name in names), None) if option == "uri_column" else None
                 advice = f"set uri_column: {likely}" if likely else f"set {option}"
@@ -257,7 +267,7 @@ class Manifest:
     def _scan(self) -> tuple[list[tuple[str, str, pa.DataType]], str | None]:
         """Read all once: each further column with its new name and type; the folder to list, where one is needed."""
         guess = self._table.guess()
-        carried = [name for name in self._table.names if name not in (self._uri, self._label)]
+        carried = [name for name in self._table.names if name not in (self._uri, self._label, self._mask)]
         for name in carried:
             guess.type(name)  # what is declared and cannot be carried is refused before anything is read
         seen: list[NDArray[np.uint64]] = []
@@ -269,7 +279,8 @@ class Manifest:
             uris = self._uris(batch, row)
             row += len(uris)
             seen.append(prefixes(uris))
-            relative = [uri for uri in uris if not URL.match(uri) and not uri.startswith("../")]
+            masks = [uri for uri in self._uris(batch, row - len(uris), self._mask) if uri] if self._mask else []
+            relative = [uri for uri in (*uris, *masks) if not URL.match(uri) and not uri.startswith("../")]
             if relative:
                 low = min(relative) if low is None else min(low, *relative)
                 high = max(relative) if high is None else max(high, *relative)
@@ -296,12 +307,13 @@ class Manifest:
                     )
             row += len(uris)
 
-    def _uris(self, batch: pa.RecordBatch, row: int) -> list[str]:
-        texts = _text(batch.column(self._uri)).to_pylist()
+    def _uris(self, batch: pa.RecordBatch, row: int, column: str | None = None) -> list[str]:
+        """The URIs in a column, the images' unless it is named: of another, an empty value stays empty."""
+        texts = _text(batch.column(column or self._uri)).to_pylist()
         uris = []
         for i, text in enumerate(texts, row):
             try:
-                uris.append(self._files.resolve(text or ""))
+                uris.append(self._files.resolve(text or "") if text or not column else "")
             except ValueError as error:
                 raise RequestError(f"{self._table.title}, {self._table.where(i)}: {error}") from error
         return uris
@@ -316,16 +328,26 @@ class Manifest:
             for start in range(0, batch.num_rows, batch_rows):
                 part = batch.slice(start, batch_rows)
                 uris = self._uris(part, row)
-                row += len(uris)
                 sizes, etags = looked_up.look_up(uris) if looked_up else self._look_up(uris)
                 labels = _text(part.column(self._label)) if self._label else pa.nulls(len(uris), pa.string())
-                arrays = [pa.array(uris, pa.string()), sizes, etags, labels, pa.nulls(len(uris), pa.string())]
+                arrays = [pa.array(uris, pa.string()), sizes, etags, labels, self._masks(part, row, looked_up)]
+                row += len(uris)
                 with self._table.reading():
                     arrays += [_cast(part.column(name), type) for name, _, type in columns]
                 yield with_keys(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
+    def _masks(self, part: pa.RecordBatch, row: int, looked_up: Index | None) -> pa.Array:
+        """Each image's mask as annotations, with size and etag: a mask that changed makes its rows again."""
+        if self._mask is None:
+            return pa.nulls(part.num_rows, pa.string())
+        uris = self._uris(part, row, self._mask)
+        sizes, etags = looked_up.look_up(uris) if looked_up else self._look_up(uris)
+        about = zip(uris, sizes.to_pylist(), etags.to_pylist(), strict=True)
+        texts = [_json({"etag": etag, "size": size, "uri": uri}) if uri else None for uri, size, etag in about]
+        return pa.array(texts, pa.string())
+
     def _look_up(self, uris: list[str]) -> tuple[pa.Array, pa.Array]:
-        found = [self._files.stat_uri(uri) for uri in uris]
+        found = [self._files.stat_uri(uri) if uri else UNKNOWN for uri in uris]
         return pa.array([size for size, _ in found], pa.int64()), pa.array([etag for _, etag in found], pa.string())
 
 
@@ -374,6 +396,10 @@ def chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def _json(mask: Mapping[str, Any]) -> str:
+    return json.dumps({"mask": mask}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _renamed(name: str, names: list[str], title: str) -> str:

@@ -7,6 +7,8 @@ A file that turns out to be no image becomes a rejected row: nothing is skipped 
 What the label is: with a folder or glob, the first folder below the root (none for files at the root); with a
 manifest, ``label_column`` as it is written (``label`` where there is such a column); with ``coco``, none.
 
+What the mask is: with a manifest, the file that ``mask_column`` names, of class indices (``masks`` says of which form).
+
 ``limits`` replace the decoder's own where they are given.
 """
 
@@ -23,6 +25,7 @@ import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tasks.errors import RequestError
+from tasks.image.targets import BOXES, Kinds
 from tasks.load.coco import Coco
 from tasks.load.files import URL, Files, secrets, without_credentials
 from tasks.load.header import Limits
@@ -77,6 +80,7 @@ class SourceSpec(BaseModel):
     annotations: str | None = Field(None, min_length=1, description="the annotations' file, relative to `path`")
     uri_column: str = "uri"
     label_column: str = "label"
+    mask_column: str | None = Field(None, min_length=1, description="a manifest's column that names each image's mask")
     labels: Literal["folder", "none"] = "folder"
     frames: Literal["first", "all"] = "first"
     limits: SourceLimits = SourceLimits()
@@ -98,6 +102,11 @@ class Layout(Protocol):
     @property
     def categories(self) -> tuple[str, ...]:
         """The boxes' categories."""
+        ...
+
+    @property
+    def kinds(self) -> Kinds:
+        """What targets there are beside boxes."""
         ...
 
     def listing(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -124,6 +133,11 @@ class Source:
     def categories(self) -> list[str]:
         """The names of the boxes' categories in the order of their ids."""
         return list(self._layout.categories)
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """What targets there are beside boxes."""
+        return self._layout.kinds
 
     def listing(self, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
         """Give ``LISTING`` and ``columns``, unsorted, a batch at a time."""
@@ -152,6 +166,10 @@ def open_source(spec: SourceSpec) -> Source:
     format = _format(spec, path, remote)
     if spec.annotations is not None and format != "coco":
         raise RequestError(f"{without_credentials(path)}: annotations belong to format: coco, and this is {format}")
+    if spec.mask_column is not None and format not in _TABLES:
+        raise RequestError(
+            f"{without_credentials(path)}: mask_column names a column of a manifest (.csv, .parquet); this is {format}"
+        )
     if format in _TABLES:
         return _open_manifest(spec, format, path, remote)
     folder, pattern = _split(path) if format == "glob" else (path, None)
@@ -166,6 +184,7 @@ class Folder:
 
     columns = pa.schema([])
     categories: tuple[str, ...] = ()
+    kinds = BOXES
 
     def __init__(self, files: Files, pattern: str | None, labels: str) -> None:
         self._files = files
@@ -204,7 +223,7 @@ def _open_manifest(spec: SourceSpec, format: str, path: str, remote: bool) -> So
     table = _TABLES[format](lambda: files.open(name), without_credentials(path))
     asked = "label_column" in spec.model_fields_set or spec.label_column in table.names
     label = spec.label_column if asked and spec.labels == "folder" else None
-    return Source(spec, files, Manifest(files, table, spec.uri_column, label))
+    return Source(spec, files, Manifest(files, table, spec.uri_column, label, spec.mask_column))
 
 
 def _coco(spec: SourceSpec, files: Files) -> Coco:

@@ -85,6 +85,7 @@ def output_fingerprint(graph: Graph, output: Output, schema: pa.Schema, writer_v
             "from": list(output.spec.sources),
             "encode": output.spec.encode.model_dump(mode="json"),
             "boxes": output.spec.boxes.model_dump(mode="json"),
+            **({"masks": output.spec.masks.model_dump(mode="json")} if "mask" in schema.names else {}),
             "form": output.form,
             "split": graph.split.canonical() if graph.split else None,
             "partition": graph.spec.partition,

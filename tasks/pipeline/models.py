@@ -52,6 +52,12 @@ class Boxes(Model):
     min_size: float = Field(1.0, ge=0)
 
 
+class Masks(Model):
+    """How masks are stored: ``fill`` is the index where nothing of the source shows (255: often ignored)."""
+
+    fill: int = Field(0, ge=0, le=255)
+
+
 class OutputSpec(Model):
     """One dataset configuration: which steps' rows it takes, and how they are stored."""
 
@@ -62,6 +68,7 @@ class OutputSpec(Model):
     image: bool = Field(False, description="whether an output of features keeps its pixels too")
     default: bool = Field(False, description="whether it lies in data/; else the first output does")
     boxes: Boxes = Boxes()
+    masks: Masks = Masks()
 
     @field_validator("name")
     @classmethod

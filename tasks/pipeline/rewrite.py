@@ -20,6 +20,7 @@ from tasks.operation import (
     Operation,
     Pointwise,
     RandomGeometric,
+    Target,
 )
 
 Chain = collections.abc.Sequence[tuple[str, Operation]]
@@ -74,7 +75,7 @@ def _walk(chain: Chain, pending: _Pending, found: set[str]) -> _Pending:
     for path, operation in chain:
         if isinstance(operation, Expander):
             pending = _expand(path, operation, pending, found)
-        elif isinstance(operation, (Applied, Composer)):
+        elif isinstance(operation, (Applied, Composer)) and not isinstance(operation, Target):
             if _must_end(operation, pending):
                 found.add(path)
                 pending = pending.settled()
@@ -162,7 +163,7 @@ def _nested(path: str, operation: Operation) -> list[tuple[str, Operation]]:
 def _only_moves(operation: Operation) -> bool:
     if isinstance(operation, Composer):
         return all(_only_moves(step.operation) for step in operation.steps)
-    return isinstance(operation, Geometric)
+    return isinstance(operation, (Geometric, Target))
 
 
 def _passes_curves(operation: Geometric) -> bool:

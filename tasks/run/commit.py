@@ -64,6 +64,7 @@ def version_of(run: Run, files: Iterable[Sealed | Mapping[str, Any]], run_id: st
         "classes": list(contents.classes),
         "categories": list(contents.categories),
         "boxes": contents.boxes,
+        "kinds": asdict(contents.kinds),
         "columns": contents.columns.serialize().to_pybytes().hex(),
         "fingerprints": run.stage.fingerprints,
         "platform": platform_class(),

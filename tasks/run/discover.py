@@ -19,7 +19,7 @@ from tasks.collection.split import Split
 from tasks.errors import RequestError
 from tasks.load.listing import LISTING
 from tasks.load.source import Source
-from tasks.operation import canonical_json
+from tasks.operation import Operation, Target, canonical_json
 from tasks.pipeline.graph import Graph
 from tasks.store.keys import ALL, KEY, keys_of, leading, refuse_collisions
 from tasks.store.schema import Contents, class_list
@@ -109,7 +109,10 @@ class Listing:
     @property
     def contents(self) -> Contents:
         """What the listing fixes before any row."""
-        return Contents(class_list(list(self.labels)), tuple(self.source.categories), self.boxes, self.source.columns)
+        kinds = self.source.kinds
+        boxes = (self.boxes and not kinds.masks) or (kinds.masks and _makes_boxes(self.graph))
+        categories = _categories(self.graph, tuple(self.source.categories))
+        return Contents(class_list(list(self.labels)), categories, boxes, self.source.columns, kinds)
 
     @cached_property
     def leaves(self) -> list[str]:
@@ -181,6 +184,36 @@ class Listing:
             groups = self._column(table, split.group, "split: group")
         keys = table.column("key").to_pylist()
         return pa.array([split.assign(k, g) for k, g in zip(keys, groups, strict=True)], pa.string())
+
+
+def _targets(graph: Graph) -> dict[str, list[Target]]:
+    """Give the operations on targets in each step, those nested in it included."""
+
+    def found(operation: Operation) -> list[Target]:
+        own = [operation] if isinstance(operation, Target) else []
+        return [*own, *(one for step in operation.steps for one in found(step.operation))]
+
+    return {name: found(node.operation) for name, node in graph.nodes.items()}
+
+
+def _makes_boxes(graph: Graph) -> bool:
+    return any(one.makes_boxes for some in _targets(graph).values() for one in some)
+
+
+def _categories(graph: Graph, listed: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the categories that boxes may have in any output: the listing's, in its order, then new ones by name."""
+    after: dict[str, tuple[str, ...]] = {}
+    for name, some in _targets(graph).items():
+        needs = graph.nodes[name].needs
+        names = tuple(dict.fromkeys(one for need in needs for one in after[need])) if needs else listed
+        after[name] = names
+        nested = not isinstance(graph.nodes[name].operation, Target)
+        for one in some:
+            made = one.categories_after(after[name])
+            passing = graph.nodes[name].where or nested  # rows that it does not reach keep their names
+            after[name] = tuple(dict.fromkeys((*(after[name] if passing else ()), *made)))
+    reached = {one for output in graph.outputs for source in output.spec.sources for one in after[source]}
+    return (*(name for name in listed if name in reached), *sorted(reached - set(listed)))
 
 
 def _digests(said: pa.Table) -> pa.Array:

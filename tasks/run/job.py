@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tasks.image.targets import Kinds
 from tasks.load.source import Source, SourceSpec, open_source
 from tasks.pipeline.fingerprint import measures_fingerprint, output_fingerprint
 from tasks.pipeline.graph import Graph, build
@@ -44,6 +45,7 @@ class Job:
             contents.categories,
             contents.boxes,
             _Schema(contents.columns),
+            contents.kinds,
         )
 
     @property
@@ -96,9 +98,10 @@ def _stage(
     categories: tuple[str, ...],
     boxes: bool,
     columns: _Schema,
+    kinds: Kinds,
 ) -> Stage:
     graph = build(thaw(json.loads(frozen), Path(folder), environment=dict(variables)))
-    return staged(graph, Contents(classes, categories, boxes, columns.schema))
+    return staged(graph, Contents(classes, categories, boxes, columns.schema, kinds))
 
 
 def staged(graph: Graph, contents: Contents) -> Stage:

@@ -14,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.errors import Rejected
+from tasks.image.geometry import Size
 from tasks.image.render import Base
 from tasks.image.sample import Done, Sample
-from tasks.image.targets import Targets, place
+from tasks.image.targets import Targets
 from tasks.load.codecs import decode, decode_frames, encode_jpeg, encode_png, read_header
 from tasks.operation import Draws, KeyedDraws, canonical_json
 from tasks.pipeline.graph import Output
+from tasks.run import targets
 from tasks.run.course import Course
 from tasks.run.job import Job, Stage
 from tasks.store import staging
@@ -113,6 +115,7 @@ class Made:
             annotations = json.loads(source["annotations"]) if source["annotations"] else {}
             if "problem" in annotations:
                 raise Rejected("bad_annotations", annotations["problem"])
+            mask_of_source = targets.mask_of(annotations, self.reader, self.limits)
         except Rejected as rejected:
             self.reject(source, rejected, data, mask)
             return
@@ -125,7 +128,10 @@ class Made:
             try:
                 if broken is not None:
                     raise broken
-                sample = Sample(Base(next(decoded)), sha256, frame, targets=Targets.read(annotations))
+                pixels = next(decoded)
+                size = Size(pixels.shape[1], pixels.shape[0])
+                known = Targets.read(annotations, size, self.plan.contents.kinds, mask_of_source)
+                sample = Sample(Base(pixels), sha256, frame, targets=known)
             except Rejected as rejected:
                 broken = rejected  # frames are decoded one after the other: none comes after a broken one
                 self._fail(row, rejected)
@@ -217,7 +223,7 @@ class Made:
             return row
         lineage = [*sample.lineage, *(course.notes if not suffix else ())]
         if contents.boxes:
-            row["objects"], dropped = _objects(output, sample, contents.categories)
+            row["objects"], dropped = targets.objects(output, sample, contents)
             lineage += [Done("objects", "dropped", box) for box in dropped]
         row["lineage"] = [
             {"step": step, "operation": operation, "params": canonical_json(dict(params))}
@@ -229,6 +235,8 @@ class Made:
             row["pixels"] = _tensor(output, pixels)
         else:
             row["image"] = _encoded(output, name, pixels)
+        if contents.kinds.masks:
+            row["mask"] = targets.mask(output, sample, name)
         return row
 
     def table(self, output: str) -> pa.Table:
@@ -267,18 +275,6 @@ def _vectors(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 def _identity(source: Mapping[str, Any]) -> dict[str, Any]:
     return {name: source[name] for name in ("key", "size", "etag", "digest")}
-
-
-def _objects(
-    output: Output, sample: Sample, categories: tuple[str, ...]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    limits = output.spec.boxes
-    placed = place(sample.targets.boxes, sample.whole, limits.min_visibility, limits.min_size)
-    objects = [
-        {"bbox": box, "category": categories.index(sample.targets.categories[i])}
-        for box, i in zip(placed.boxes.tolist(), placed.kept, strict=True)
-    ]
-    return objects, placed.dropped
 
 
 def _tensor(output: Output, pixels: Any) -> Any:

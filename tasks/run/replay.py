@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.errors import ImagemillError, Rejected, RequestError
+from tasks.image.targets import Kinds
 from tasks.load.listing import key
 from tasks.operation import RecordedDraws, canonical_json
 from tasks.pipeline.spec import thaw
@@ -35,7 +37,8 @@ class Replayer:
         spec = thaw(version["pipeline"], Path(version["folder"]))
         source = spec.source.model_copy(update={"path": version["source_path"]})
         columns = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(version["columns"])))
-        contents = Contents(tuple(version["classes"]), tuple(version["categories"]), version["boxes"], columns)
+        classes, categories = tuple(version["classes"]), tuple(version["categories"])
+        contents = Contents(classes, categories, version["boxes"], columns, _kinds(version.get("kinds", {})))
         variables = tuple(sorted(spec.variables.items()))
         return Job(
             canonical_json(spec.frozen), version["folder"], variables, source, contents, str(self.dataset.store.root)
@@ -48,8 +51,8 @@ class Replayer:
 
     @cached_property
     def annotations(self) -> dict[str, str]:
-        """The source's annotations by URI, listed once; nothing where there are no boxes."""
-        if not self.stage.contents.boxes:
+        """The source's annotations by URI, listed once; nothing where there are no targets."""
+        if not self.stage.contents.boxes and not self.stage.contents.kinds.masks:
             return {}
         found: dict[str, str] = {}
         for batch in self.job.reader.listing():
@@ -113,6 +116,16 @@ class Replayer:
         }
         made.add(source)
         return next((one for one in made.table(output).to_pylist() if one["id"] == row["id"]), None)
+
+
+def _kinds(stored: Mapping[str, Any]) -> Kinds:
+    """Give the targets' kinds as a version stores them."""
+    pairs = stored.get("pairs")
+    lists = {
+        "key_points": tuple(stored.get("key_points", ())),
+        "pairs": None if pairs is None else tuple((left, right) for left, right in pairs),
+    }
+    return Kinds(**{**stored, **lists})
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -153,7 +153,7 @@ def _field(field_id: str, field: pa.Field, files: str) -> dict[str, Any]:
     kind = field.type
     if field.name == "label":
         made["description"] = "A number of the record set classes."
-    if field.name == "image":
+    if field.name in ("image", "mask") and pa.types.is_struct(kind):
         return {**made, "dataType": "sc:ImageObject", "source": {**source, "transform": {"jsonPath": "bytes"}}}
     if pa.types.is_struct(kind):
         return {**made, "subField": [_inner(field_id, i, inner, source) for i, inner in enumerate(kind)]}
@@ -170,12 +170,15 @@ def _inner(field_id: str, i: int, field: pa.Field, source: Mapping[str, Any]) ->
 
 def _typed(field: pa.Field) -> dict[str, Any]:
     """Give a field's type, and its shape where it is a list; tensors keep theirs in the field's metadata."""
-    if pa.types.is_fixed_size_list(field.type):
-        shape = json.loads((field.metadata or {}).get(b"shape", f"[{field.type.list_size}]"))
-        return {"dataType": _data_type(field.type.value_type), "isArray": True, "arrayShape": ",".join(map(str, shape))}
-    if pa.types.is_list(field.type):
-        return {"dataType": _data_type(field.type.value_type), "isArray": True, "arrayShape": "-1"}
-    return {"dataType": _data_type(field.type)}
+    kind, shape = field.type, list[int]()
+    while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        shape.append(kind.list_size if pa.types.is_fixed_size_list(kind) else -1)
+        kind = kind.value_type
+    if not shape:
+        return {"dataType": _data_type(kind)}
+    told = (field.metadata or {}).get(b"shape")
+    shape = json.loads(told) if told else shape
+    return {"dataType": _data_type(kind), "isArray": True, "arrayShape": ",".join(map(str, shape))}
 
 
 def _data_type(kind: pa.DataType) -> str:

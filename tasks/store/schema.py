@@ -10,12 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.errors import RequestError
+from tasks.image.targets import BOXES, Kinds
 from tasks.operation import Check
 from tasks.pipeline.graph import Graph, Node, Output
 from tasks.store.keys import KEY
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 OBJECTS = pa.list_(pa.struct([("bbox", pa.list_(pa.float32(), 4)), ("category", pa.int64())]))
+RBOX = pa.list_(pa.float32(), 5)
 SOURCE = pa.struct([("uri", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64()), ("frame", pa.int32())])
 LINEAGE = pa.list_(pa.struct([("step", pa.string()), ("operation", pa.string()), ("params", pa.string())]))
 FAILURE = pa.struct(
@@ -66,12 +68,17 @@ NO_COLUMNS = pa.schema([])
 
 @dataclass(frozen=True)
 class Contents:
-    """What the listing fixes before any row: the sorted class list, the box categories, the manifest's columns."""
+    """What the listing fixes before any row.
+
+    The sorted class list, the categories that boxes have in any output, whether there are boxes, the manifest's
+    columns, and what targets there are beside boxes.
+    """
 
     classes: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     boxes: bool = False
     columns: pa.Schema = NO_COLUMNS
+    kinds: Kinds = BOXES
 
 
 def measure_columns(node: Node) -> dict[str, str]:
@@ -101,8 +108,9 @@ def output_schema(graph: Graph, output: Output, contents: Contents) -> pa.Schema
         about = {"components": json.dumps(components)}
         fields.append(pa.field(name, pa.list_(pa.float32(), len(components)), metadata=about))
     if output.form != "none":
-        fields += [pa.field("objects", OBJECTS)] if contents.boxes else []
+        fields += [pa.field("objects", objects_type(contents.kinds))] if contents.boxes else []
         fields.append(pa.field("lineage", LINEAGE))
+        fields += [pa.field("mask", IMAGE)] if contents.kinds.masks else []
     if output.form == "image":
         fields.append(pa.field("image", IMAGE))
     elif output.form == "tensor":
@@ -123,9 +131,28 @@ def output_schema(graph: Graph, output: Output, contents: Contents) -> pa.Schema
     return schema.with_metadata({"huggingface": json.dumps(info)})
 
 
+def objects_type(kinds: Kinds) -> pa.DataType:
+    """Give the type of a row's objects: what COCO says of each, in COCO's coordinates, and a rotated box.
+
+    ``segmentation`` holds what is visible of its polygons as flat lists, ``area`` their area in pixels; ``rbox`` is
+    [center x, center y, width, height, degrees], counter-clockwise as displayed; ``keypoints`` are [x, y, v], in pixel
+    indices, 0 0 0 where not in view, their names and the pairs that a mirror exchanges in the field's metadata.
+    """
+    fields = list(OBJECTS.value_type)
+    if kinds.polygons:
+        fields += [pa.field("segmentation", pa.list_(pa.list_(pa.float32()))), pa.field("area", pa.float32())]
+    if kinds.rotated:
+        fields.append(pa.field("rbox", RBOX))
+    if kinds.key_points:
+        about = {"names": json.dumps(kinds.key_points), "pairs": json.dumps(kinds.pairs)}
+        points = pa.list_(pa.list_(pa.float32(), 3), len(kinds.key_points))
+        fields.append(pa.field("keypoints", points, metadata=about))
+    return pa.list_(pa.struct(fields))
+
+
 def feature(field: pa.Field, contents: Contents) -> dict[str, Any]:
     """Describe a field as Hugging Face ``datasets`` does."""
-    if field.name == "image":
+    if field.name == "image" or (field.name == "mask" and field.type == IMAGE):
         return {"_type": "Image"}
     if field.name == "label":
         return {"names": list(contents.classes), "_type": "ClassLabel"}

@@ -41,9 +41,10 @@ def _leaves(schema: pa.Schema) -> list[str]:
 
 def _settings(schema: pa.Schema, rows: int, sorted_by: str) -> dict[str, Any]:
     leaves = _leaves(schema)
-    plain = {leaf for leaf in leaves if leaf in ("image.bytes", sorted_by) or leaf.endswith("sha256")}
+    coded = {"image.bytes", "mask.bytes"}
+    plain = {leaf for leaf in leaves if leaf in coded or leaf == sorted_by or leaf.endswith("sha256")}
     return {
-        "compression": {leaf: "none" if leaf == "image.bytes" else "zstd" for leaf in leaves},
+        "compression": {leaf: "none" if leaf in coded else "zstd" for leaf in leaves},
         "use_dictionary": [leaf for leaf in leaves if leaf not in plain],
         "write_batch_size": 16 if "image.bytes" in leaves else 1024,
         "write_page_index": True,

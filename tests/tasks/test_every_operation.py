@@ -82,7 +82,8 @@ def test_it_says_what_it_is(name: str) -> None:
     kind = registry()[name]
     assert kind.name() == name
     assert kind.summary().endswith(".") and kind.source()
-    assert kind.kind in {"geometric", "pointwise", "filter", "check", "feature", "dataset", "composer", "expander"}
+    kinds = {"geometric", "pointwise", "filter", "target", "check", "feature", "dataset", "composer", "expander"}
+    assert kind.kind in kinds
     assert kind.takes and set(kind.takes) <= set(DTYPES)
     required = {field for field, info in kind.model_fields.items() if info.is_required()}
     assert required <= set(kind.example), "a parameter without a default stands in the example"

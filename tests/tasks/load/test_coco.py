@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tasks.errors import Rejected, RequestError
 from tasks.image.targets import Targets
-from tasks.load.coco import Reader
 from tasks.load.source import Source, SourceSpec, open_source
+from tasks.load.stream import Reader
 
 SAMPLE = Path(__file__).parents[3] / "data/sample/detection"
 
@@ -186,7 +186,7 @@ JSON = st.recursive(
 def test_the_stream_gives_what_json_gives(before: Any, images: list[Any], indent: int | None, chunk: int) -> None:
     text = json.dumps({"first": before, "images": images, "last": 12345}, indent=indent)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.load.coco._CHUNK", chunk)
+        patch.setattr("tasks.load.stream._CHUNK", chunk)
         found = list(Reader(io.BytesIO(text.encode()), "x").elements(("images",)))
     assert [value for _, value in found][1:] == images
 

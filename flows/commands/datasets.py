@@ -1,0 +1,98 @@
+"""What looks into a dataset: trace, replay, verify, report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from flows.commands.face import json_option, told
+
+
+@click.command()
+@click.argument("dataset", type=click.Path())
+@click.argument("row")
+@json_option
+@told
+def trace(dataset: str, row: str, as_json: bool) -> None:
+    """Show the way from a source to its rows in DATASET, or to its rejection. ROW is a row's id or a source's URI.
+
+    \b
+    Examples:
+      imagemill trace results/quickstart photos/cat.jpg
+      imagemill trace results/quickstart 7fe44fb1ff1568712589.augmented:1
+    """
+    from tasks.run.trace import drawn
+    from tasks.run.trace import trace as traced
+
+    found = traced(dataset, row)
+    click.echo(json.dumps(found) if as_json else drawn(found))
+
+
+@click.command()
+@click.argument("dataset", type=click.Path())
+@click.argument("row")
+@json_option
+@told
+def replay(dataset: str, row: str, as_json: bool) -> None:
+    """Make ROW of DATASET again from its source, and compare bytes. ROW may be OUTPUT:ID.
+
+    \b
+    Example:
+      imagemill replay results/quickstart 7fe44fb1ff1568712589.augmented:1
+    """
+    from tasks.run.replay import replay as replayed
+
+    found = replayed(dataset, row)
+    click.echo(json.dumps(found) if as_json else f"{found['id']} in {found['output']}: {found['message']}")
+    sys.exit(0 if found["same"] else 1)
+
+
+@click.command()
+@click.argument("dataset", type=click.Path())
+@click.option("--all", "everything", is_flag=True, help="Replay every row.")
+@click.option("--sample", type=click.IntRange(min=0), default=20, show_default=True, help="Replay this many rows.")
+@json_option
+@told
+def verify(dataset: str, everything: bool, sample: int, as_json: bool) -> None:
+    """Check DATASET: every checksum, the sum of its sources, that images decode, and replay rows to the same bytes.
+
+    \b
+    Examples:
+      imagemill verify results/quickstart
+      imagemill verify results/quickstart --all
+    """
+    from tasks.run.verify import verify as verified
+
+    found = verified(dataset, None if everything else sample)
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for problem in found["problems"]:
+            click.echo(problem)
+        click.echo(
+            f"{found['files']} files, {found['rows']} rows, {found['replayed']} replayed: "
+            + ("all is as it was committed" if not found["problems"] else f"{len(found['problems'])} problems")
+        )
+    sys.exit(0 if not found["problems"] else 1)
+
+
+@click.command()
+@click.argument("dataset", type=click.Path())
+@json_option
+@told
+def report(dataset: str, as_json: bool) -> None:
+    """Write report.html of DATASET again, from the dataset alone.
+
+    \b
+    Example:
+      imagemill report results/quickstart
+    """
+    from tasks.report.page import write_report
+    from tasks.store.dataset import open_dataset
+
+    open_dataset(dataset)
+    path = write_report(Path(dataset))
+    click.echo(json.dumps({"report": str(path)}) if as_json else str(path))

@@ -1,0 +1,46 @@
+"""What all commands share: how errors are told, the options that many have."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tasks.errors import ImagemillError
+
+F = Callable[..., Any]
+
+file_option = click.option(
+    "-f", "--file", default="pipelines.yaml", show_default=True, type=click.Path(), help="The pipeline file."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+
+
+def told(command: F) -> F:
+    """Show an error that is meant for people in one message, without a traceback, with its exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **options: Any) -> Any:
+        try:
+            return command(*args, **options)
+        except ImagemillError as error:
+            if options.get("as_json"):
+                click.echo(json.dumps({"error": str(error), "exit_code": error.exit_code}))
+            click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True, color=color())
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted: what is done stays staged; run again to go on", err=True)
+            sys.exit(130)
+
+    return wrapped
+
+
+def color() -> bool | None:
+    """Say whether to colour: not where NO_COLOR is set, else where the stream is a terminal."""
+    import os
+
+    return False if os.environ.get("NO_COLOR") else None
