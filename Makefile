@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # No byte code at installation: most of it is never imported, and Python writes what is.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
-.PHONY: help run test lint format bench docs clean
+.PHONY: help run test coverage lint format bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -16,6 +16,9 @@ run: $(VENV)/.installed ## set up and run the main job on the sample collection
 	$(BIN)/imagemill run quickstart
 
 test: lint ## set up, then lint, types, import contracts and all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+coverage: $(VENV)/.installed-dev ## all tests once more, twice as slow, with the lines and branches that they reach
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov
 
 lint: $(VENV)/.installed-dev ## formatting, lint, import contracts, types
