@@ -193,7 +193,7 @@ def rejected(check: Check, photograph: Pixels) -> list[Pixels]:
     """Give the first spoilt picture that a check rejects, or nothing."""
     for spoilt in spoilings(photograph):
         try:
-            if check.verdict(check.measure(spoilt)) is not None:
+            if check.verdict(check.examine(Sample(Base(spoilt)))) is not None:
                 return [spoilt]
         except Rejected:
             return [spoilt]

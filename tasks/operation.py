@@ -415,9 +415,13 @@ class Check(Operation):
     kind: ClassVar[str] = "check"
     thresholds: ClassVar[frozenset[str]] = frozenset()
 
-    @abstractmethod
     def measure(self, pixels: Pixels) -> dict[str, float]:
         """Give the measures by name; the check's own score has the empty name."""
+        raise NotImplementedError(f"{self.name()} needs more than pixels: see examine")
+
+    def examine(self, sample: Sample) -> dict[str, float]:
+        """Give the measures of a whole sample: of its picture, unless the check needs its file or its targets."""
+        return self.measure(sample.picture())
 
     @abstractmethod
     def measures(self) -> tuple[str, ...]:
@@ -530,7 +534,9 @@ def shipped() -> dict[str, type[Operation]]:
 
 
 def _is_operation(value: Any) -> bool:
-    return inspect.isclass(value) and issubclass(value, Operation) and not inspect.isabstract(value)
+    if not inspect.isclass(value) or not issubclass(value, Operation) or inspect.isabstract(value):
+        return False
+    return value.kind != Operation.kind  # of no kind: what several operations have in common
 
 
 @cache

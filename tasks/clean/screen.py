@@ -12,7 +12,7 @@ from tasks.clean.dark import Dark
 from tasks.clean.light import Light
 from tasks.clean.low_information import LowInformation
 from tasks.errors import Rejected
-from tasks.image.sample import Pixels
+from tasks.image.sample import Sample
 from tasks.operation import Check, Step
 
 USUAL = tuple(Step(id=check.name(), operation=check()) for check in (Dark, Light, Blurry, LowInformation))
@@ -47,11 +47,11 @@ class Screen(Check):
     def steps(self) -> Sequence[Step]:
         return self.checks
 
-    def measure(self, pixels: Pixels) -> dict[str, float]:
+    def examine(self, sample: Sample) -> dict[str, float]:
         return {
             _column(step_id, name): value
             for step_id, check in self._checks()
-            for name, value in check.measure(pixels).items()
+            for name, value in check.examine(sample).items()
         }
 
     def measures(self) -> tuple[str, ...]:

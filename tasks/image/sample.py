@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -45,11 +45,35 @@ class Done(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Encoded:
+    """The file that an image was decoded from: its URI, its bytes, and its format by content (``jpeg``, ``png``)."""
+
+    uri: str
+    data: bytes
+    format: str
+
+
+class Other(NamedTuple):
+    """Another image of the collection that one is mixed with, and what the lineage says of it: uri, sha256."""
+
+    sample: Sample
+    parent: Mapping[str, Any]
+
+
+class Others(Protocol):
+    """Where an image finds those that it is mixed with."""
+
+    def find(self, sample: Sample, path: str, count: int) -> Sequence[Other]:
+        """Give the partners for the step at ``path``; ``Rejected`` (``no_partner``) where there are too few."""
+
+
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One image on its way, a value: every step gives a new one and never writes to shared pixels.
 
     ``moves`` and then ``curves`` are still to be done to ``base``; ``settled`` does them. ``before`` are the moves
-    that ``base`` has had already, so that targets go through all of them at once.
+    that ``base`` has had already, so that targets go through all of them at once. ``label`` is the source's, ``labels``
+    what mixing made of it.
     """
 
     base: Base
@@ -64,6 +88,10 @@ class Sample:
     targets: Targets = field(default_factory=Targets)
     lineage: tuple[Done, ...] = ()
     features: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    file: Encoded | None = None
+    label: str | None = None
+    labels: tuple[tuple[str, float], ...] = ()
+    others: Others | None = None
 
     @property
     def size(self) -> Size:
@@ -74,6 +102,12 @@ class Sample:
     def dtype(self) -> str:
         """The dtype after the pending curves."""
         return self.curves[-1].dtype if self.curves else self.base.pixels.dtype.name
+
+    @property
+    def weights(self) -> tuple[tuple[str, float], ...]:
+        """The labels with their shares of the picture: the source's own alone, unless it was mixed."""
+        own = ((self.label, 1.0),) if self.label is not None else ()
+        return self.labels or own
 
     @cached_property
     def whole(self) -> Geometry:

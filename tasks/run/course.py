@@ -94,7 +94,7 @@ class Course:
     def _check(self, node: Node, check: Check, suffix: str, sample: Sample) -> None:
         if not node.expanded and self.measured is not None:
             return
-        values = check.measure(sample.picture())
+        values = check.examine(sample)
         columns = measure_columns(node)
         for name, value in values.items():
             self.row_measures[suffix, columns[name]] = value

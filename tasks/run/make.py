@@ -16,7 +16,7 @@ import pyarrow as pa
 from tasks.errors import Rejected
 from tasks.image.geometry import Size
 from tasks.image.render import Base
-from tasks.image.sample import Done, Sample
+from tasks.image.sample import Done, Encoded, Sample
 from tasks.image.targets import Targets
 from tasks.load.codecs import decode, decode_frames, encode_jpeg, encode_png, read_header
 from tasks.operation import Draws, KeyedDraws, canonical_json
@@ -123,6 +123,7 @@ class Made:
         frames = header.frames if self.all_frames else 1
         decoded = decode_frames(data, header) if frames > 1 else (decode(data, header, n) for n in range(1))
         broken: Rejected | None = None
+        file = Encoded(source["uri"], data, header.format)
         for frame in range(frames):
             row = {**about, "frame": frame, "frames": frames}
             try:
@@ -131,7 +132,7 @@ class Made:
                 pixels = next(decoded)
                 size = Size(pixels.shape[1], pixels.shape[0])
                 known = Targets.read(annotations, size, self.plan.contents.kinds, mask_of_source)
-                sample = Sample(Base(pixels), sha256, frame, targets=known)
+                sample = Sample(Base(pixels), sha256, frame, targets=known, file=file)
             except Rejected as rejected:
                 broken = rejected  # frames are decoded one after the other: none comes after a broken one
                 self._fail(row, rejected)
@@ -158,9 +159,7 @@ class Made:
 
     def _run(self, source: Mapping[str, Any], sample: Sample, row: dict[str, Any]) -> None:
         known = None if row["mask"] & MEASURES else {name: source[name] for name in self.plan.measured}
-        fields = {"split": source["split"], "label": source["label"]}
-        fields.update({name: source[name] for name in self.plan.contents.columns.names})
-        course = Course(self.plan.graph, sample, self.draws, fields, known)
+        course = self.course(source, sample, known)
         counts = []
         for i, output in enumerate(self.plan.graph.outputs):
             wanted = row["mask"] >> (i + 1) & 1
@@ -178,6 +177,12 @@ class Made:
             return
         self.rejected += max(row["rows"]) <= 0
         self.measures.append(row)
+
+    def course(self, source: Mapping[str, Any], sample: Sample, known: Mapping[str, Any] | None) -> Course:
+        """Start a decoded image's way through the graph; ``known`` are its measures, where it was measured before."""
+        fields = {"split": source["split"], "label": source["label"]}
+        fields.update({name: source[name] for name in self.plan.contents.columns.names})
+        return Course(self.plan.graph, sample, self.draws, fields, known)
 
     def _output(self, output: Output, course: Course, source: Mapping[str, Any], row: Mapping[str, Any]) -> int:
         before = len(self.rows[output.name])

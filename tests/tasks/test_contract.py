@@ -79,7 +79,7 @@ def check(operation: Operation, step: Step, start: Any, draws: KeyedDraws) -> No
             assert operation.fixed_channels(channels) in (None, got.shape[2])
             assert np.isfinite(got).all()
     elif isinstance(operation, Check):
-        measures = operation.measure(pixels)
+        measures = operation.examine(start)
         assert tuple(measures) == operation.measures()
         assert all(type(value) is float and np.isfinite(value) for value in measures.values())
         operation.verdict(measures)

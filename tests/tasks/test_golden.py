@@ -137,7 +137,7 @@ def made(operation: Operation, start: Sample) -> list[bytes]:
     step = Step(id=operation.name(), operation=operation)
     draws = KeyedDraws(7, settles([(step.id, operation)]))
     if isinstance(operation, Check):
-        return [canonical_json(operation.measure(start.picture())).encode()]
+        return [canonical_json(operation.examine(start)).encode()]
     if isinstance(operation, Feature):
         return [operation.extract(start.picture()).tobytes()]
     if isinstance(operation, Dataset):

@@ -18,7 +18,7 @@ from tasks.clean.low_information import LowInformation
 from tasks.clean.min_size import MinSize
 from tasks.clean.screen import Screen
 from tasks.operation import Step
-from tests.tasks.images import in_dtype, make, picture, step
+from tests.tasks.images import in_dtype, make, picture, sample, step
 
 PHOTOGRAPHS = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket(), data.camera()[:, :, None]]
 CHECKS = [Dark(), Light(), Blurry(), LowInformation()]
@@ -127,7 +127,7 @@ def test_screen_is_its_checks_and_the_first_that_fails_speaks() -> None:
     assert isinstance(screen, Screen)
     assert screen.measures() == ("dark", "blurry", "min_size_width", "min_size_height")
     pixels = np.zeros((40, 50, 3), np.uint8)
-    measures = screen.measure(pixels)
+    measures = screen.examine(sample(pixels))
     assert tuple(measures) == screen.measures() and measures["min_size_width"] == 50
     assert screen.verdict(measures).reason == "dark"  # type: ignore[union-attr]
     assert screen.verdict({**measures, "dark": 1.0, "blurry": 1.0}).reason == "too_small"  # type: ignore[union-attr]
