@@ -96,3 +96,33 @@ def report(dataset: str, as_json: bool) -> None:
     open_dataset(dataset)
     path = write_report(Path(dataset))
     click.echo(json.dumps({"report": str(path)}) if as_json else str(path))
+
+
+@click.command()
+@click.argument("a", type=click.Path())
+@click.argument("b", type=click.Path())
+@click.option(
+    "--fail-on",
+    type=click.Choice(["moderate", "large"]),
+    help="Exit with 1 where the drift is at least so large: for pipelines that should stop then.",
+)
+@json_option
+@told
+def compare(a: str, b: str, fail_on: str | None, as_json: bool) -> None:
+    """Compare the distributions of dataset B with those of A: is today's delivery like yesterday's?
+
+    Measures, labels, categories, what became of the images, and features, the largest drift first. PSI is the
+    population stability index over A's deciles (from 0.1 moderate, from 0.25 large, if chance does not explain it),
+    KS the greatest distance of two distributions. DATASET@3 is version 3 of DATASET.
+
+    \b
+    Examples:
+      imagemill compare results/monday results/tuesday
+      imagemill compare results/quickstart@1 results/quickstart --fail-on large
+    """
+    from tasks.report.drift import LEVELS, drawn
+    from tasks.report.drift import compare as compared
+
+    found = compared(a, b)
+    click.echo(json.dumps(found.as_json()) if as_json else drawn(found))
+    sys.exit(1 if fail_on and LEVELS.index(found.level) >= LEVELS.index(fail_on) else 0)
