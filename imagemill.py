@@ -34,8 +34,9 @@ from tasks.operation import (  # noqa: E402
     Random,
     Range,
 )
-from tasks.store.dataset import Dataset as PreparedDataset  # noqa: E402
-from tasks.store.dataset import open_dataset as open  # noqa: E402 - `imagemill.open` is what users expect
+from tasks.report.notebook import Pipeline, pipeline  # noqa: E402
+from tasks.report.notebook import ShownDataset as PreparedDataset  # noqa: E402
+from tasks.report.notebook import shown_dataset as open  # noqa: E402 - `imagemill.open` is what users expect
 
 __all__ = [
     "Check",
@@ -45,6 +46,7 @@ __all__ = [
     "Geometric",
     "ImagemillError",
     "Operation",
+    "Pipeline",
     "Pointwise",
     "PreparedDataset",
     "Random",
@@ -53,5 +55,6 @@ __all__ = [
     "RequestError",
     "Result",
     "open",
+    "pipeline",
     "run",
 ]

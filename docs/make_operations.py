@@ -22,9 +22,21 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the script runs from a checkout that is not installed, too
 
 from tasks.errors import Rejected  # noqa: E402
-from tasks.image.sample import Base, Pixels, Sample  # noqa: E402
+from tasks.fitted import Derived  # noqa: E402
+from tasks.image.sample import Base, Other, Pixels, Sample  # noqa: E402
 from tasks.image.values import fractions  # noqa: E402
-from tasks.operation import Check, Dataset, Expander, Feature, KeyedDraws, Step, Target, perform, registry  # noqa: E402
+from tasks.operation import (  # noqa: E402
+    Check,
+    Dataset,
+    Expander,
+    Feature,
+    KeyedDraws,
+    Mixing,
+    Step,
+    Target,
+    perform,
+    registry,
+)
 from tasks.pipeline.graph import build, step_of  # noqa: E402
 from tasks.pipeline.reference import example_yaml, listing, type_name  # noqa: E402
 from tasks.pipeline.spec import thaw  # noqa: E402
@@ -145,6 +157,8 @@ def bordered(photograph: Pixels) -> Pixels:
 
 def strip(name: str, photograph: Pixels) -> list[Pixels]:
     """Give the pictures that show an operation, before and after; nothing where it changes no pixels."""
+    if issubclass(registry()[name], Derived):
+        return []
     step, settles = one_step(name)
     operation = step.operation
     if isinstance(operation, (Dataset, Target)):
@@ -158,13 +172,29 @@ def strip(name: str, photograph: Pixels) -> list[Pixels]:
     return next((one for one in (first, *strips) if changed(one) >= SHOWS), first)
 
 
+class Beside:
+    """Three other photographs, for operations that mix images."""
+
+    def find(self, sample: Sample, path: str, count: int) -> list[Other]:
+        from skimage import data
+
+        photographs = [data.chelsea(), data.coffee(), data.rocket()]
+        resized = [cv2.resize(one, SIZE, interpolation=cv2.INTER_AREA) for one in photographs[:count]]
+        return [Other(Sample(Base(np.asarray(one))), {"uri": f"{i}.jpg"}) for i, one in enumerate(resized)]
+
+
 def shown(step: Step, subject: Pixels, settles: frozenset[str]) -> list[Pixels]:
-    """Give a picture and what a step makes of it, with the draw that changes most; alone where it is rejected."""
+    """Give a picture and what a step makes of it, with the draw that changes most; alone where it is rejected.
+
+    Mixtures have the draw in the middle.
+    """
     tried: list[list[Pixels]] = []
     for n in range(DRAWS if step.operation.is_random else 1):
         with suppress(Rejected):
-            tried.append([subject, *done(step, Sample(Base(subject), bytes([n])), settles)])
-    return max(tried, key=changed) if tried else [subject]
+            tried.append([subject, *done(step, Sample(Base(subject), bytes([n]), others=Beside()), settles)])
+    tried.sort(key=changed)
+    most = len(tried) // 2 if step.operation.mixes else -1  # what changes most is the other image alone
+    return tried[most] if tried else [subject]
 
 
 def changed(pictures: list[Pixels]) -> float:
@@ -175,7 +205,10 @@ def one_step(name: str) -> tuple[Step, frozenset[str]]:
     """Give an operation's example as the only step of a pipeline, certain to happen, and where its groups end."""
     kind = registry()[name]
     certain = {"p": 1} if "p" in kind.model_fields else {}
-    steps = [{"resize": {"size": [*SIZE]}, "id": "start"}, {name: {**certain, **kind.example}, "id": "step"}]
+    step: dict[str, Any] = {name: {**certain, **kind.example}}
+    if issubclass(kind, Mixing):
+        step = {"augment": {"transforms": [step]}}
+    steps = [{"resize": {"size": [*SIZE]}, "id": "start"}, {**step, "id": "step"}]
     source = {"path": "data/sample/quickstart"}
     frozen = {"version": 1, "name": "one", "source": source, "steps": steps, "outputs": {"images": {"from": "start"}}}
     graph = build(thaw(frozen, ROOT))

@@ -39,7 +39,7 @@ class Failed:
 
     kind: Literal["told", "transient", "memory", "bug"]
     error: bytes | None  # the exception itself, where pickle can bring it back
-    what: str  # "ValueError: negative size"
+    what: str  # "a.jpg: step emboss: ValueError: negative size": its notes, the last first, before it
     where: str  # "in decode, codecs.py:31"
     trace: str
     exit_code: int = 1
@@ -87,7 +87,7 @@ def _failed(error: BaseException) -> Failed:
     return Failed(
         kind=kind,
         error=_pickled(error),
-        what=f"{type(error).__name__}: {text}" if text else type(error).__name__,
+        what=": ".join([*reversed(getattr(error, "__notes__", ())), type(error).__name__, *([text] if text else ())]),
         where=f"in {last.name}, {Path(last.filename).name}:{last.lineno}" if last else "",
         trace="".join(traceback.format_exception(error)),
         exit_code=getattr(error, "exit_code", 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flows.commands import datasets, pipelines, servers
+from flows.commands import datasets, export, looking, pipelines, servers, shell, versions
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -18,13 +18,14 @@ def main() -> None:
     Examples:
       imagemill validate                        check pipelines.yaml
       imagemill plan quickstart                 show the steps and what a run would do
+      imagemill preview quickstart              draw what each step makes of a few images
       imagemill run quickstart                  run it
       imagemill run quickstart --source photos --output results/photos
       imagemill trace results/quickstart photos/cat.jpg
     """
 
 
-for module in (pipelines, datasets, servers):
+for module in (looking, pipelines, datasets, export, versions, servers, shell):
     for command in vars(module).values():
         if isinstance(command, click.Command):
             main.add_command(command)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
-from uuid import UUID
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
+
+from flows.run_page import RunPage, artifact_key, summary
 
 if TYPE_CHECKING:
     from flows.drive import Outcome
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 LINE_EVERY = 10.0  # seconds between two lines where no terminal shows a bar
 PAGE_EVERY = 1.0  # seconds between two updates of the run page: each is a request
 TABLE_ROWS = 200  # of units on the run page, which shows a table whole
-
-log = logging.getLogger("imagemill")
 
 
 class Page(Protocol):
@@ -44,72 +41,8 @@ class Page(Protocol):
     def markdown(self, key: str, text: str) -> None:
         """Show a text."""
 
-
-class RunPage:
-    """Prefect's artifacts of the flow run that this happens in; nothing outside of one.
-
-    An artifact that Prefect does not take is logged, and the run goes on: the page is not the data. Keys are the same
-    in each run of a pipeline, so Prefect keeps their history.
-    """
-
-    def __init__(self) -> None:
-        self._bars: dict[str, UUID] = {}
-
-    @property
-    def live(self) -> bool:
-        """Whether anyone can watch: the embedded server has no pages and ends with the run."""
-        return self._is_in_run() and bool(_prefect_setting("PREFECT_API_URL"))
-
-    @property
-    def address(self) -> str | None:
-        """The run's page; None without a server that outlives the run."""
-        if not self.live:
-            return None
-        from prefect.context import FlowRunContext, TaskRunContext
-        from prefect.utilities.urls import url_for
-
-        flow, task = FlowRunContext.get(), TaskRunContext.get()
-        run_id = flow.flow_run.id if flow and flow.flow_run else task.task_run.flow_run_id if task else None
-        return url_for("flow-run", obj_id=run_id) if run_id else None
-
-    def progress(self, key: str, percent: float, text: str) -> None:
-        """Show how far the stage is."""
-        from prefect.artifacts import create_progress_artifact, update_progress_artifact
-
-        percent = min(max(percent, 0.0), 100.0)
-        if key in self._bars:
-            self._try(lambda: update_progress_artifact(self._bars[key], percent, text))
-        else:
-            made = self._try(lambda: create_progress_artifact(percent, key, text))
-            if isinstance(made, UUID):
-                self._bars[key] = made
-
-    def table(self, key: str, rows: list[dict[str, Any]], text: str) -> None:
-        """Show rows, in this order: the page cannot sort them."""
-        from prefect.artifacts import create_table_artifact
-
-        self._try(lambda: create_table_artifact(rows, key, text))
-
-    def markdown(self, key: str, text: str) -> None:
-        """Show a text."""
-        from prefect.artifacts import create_markdown_artifact
-
-        self._try(lambda: create_markdown_artifact(text, key))
-
-    def _try(self, send: Callable[[], object]) -> object:
-        try:
-            return send() if self._is_in_run() else None
-        except Exception as error:  # noqa: BLE001 - any failure of the page is only that
-            log.warning("the run page could not be updated: %s", error)
-            return None
-
-    @staticmethod
-    def _is_in_run() -> bool:
-        if "prefect" not in sys.modules:
-            return False
-        from prefect.context import FlowRunContext, TaskRunContext
-
-        return FlowRunContext.get() is not None or TaskRunContext.get() is not None
+    def link(self, key: str, url: str, text: str) -> None:
+        """Show where something is."""
 
 
 class Monitor:
@@ -145,6 +78,9 @@ class Monitor:
         """Say where the units can be watched."""
         if dashboard:
             self.say(f"{self.pipeline}: watch the units at {dashboard}")
+            self.page.link(
+                artifact_key(self.pipeline, "dashboard"), dashboard, "Dask's dashboard, while the run goes on"
+            )
         if address := self.run_page:
             self.say(f"{self.pipeline}: watch the stages at {address}")
 
@@ -282,53 +218,6 @@ def shows_bars(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
-def artifact_key(*parts: str) -> str:
-    """Lower case, digits, dashes: all that Prefect takes."""
-    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
-
-
-def summary(counts: Mapping[str, Any]) -> str:
-    """What came of a run, as Markdown: counts, rows of each output, rejections by reason, and where things are.
-
-    ``counts`` has any of ``pipeline``, ``version``, ``sources``, ``kept``, ``rejected``, ``seconds``,
-    ``images_per_second``, ``outputs`` (rows by output and split), ``reasons`` (images by reason), ``output``,
-    ``report``, ``dashboard``, ``run_page``.
-    """
-    title = str(counts.get("pipeline", "run"))
-    if counts.get("version") is not None:
-        title += f", version {counts['version']}"
-    parts = [f"# {_cell(title)}"]
-    names = {"sources": "images", "kept": "kept", "rejected": "rejected", "seconds": "seconds"}
-    figures = [(shown, counts[name]) for name, shown in names.items() if name in counts]
-    if counts.get("images_per_second"):
-        figures.append(("images a second", counts["images_per_second"]))
-    if figures:
-        parts.append(_markdown_table(("", ""), figures))
-    if outputs := counts.get("outputs"):
-        rows = [(output, split, rows) for output, splits in outputs.items() for split, rows in splits.items()]
-        parts.append("## Rows\n\n" + _markdown_table(("output", "split", "rows"), rows))
-    if reasons := counts.get("reasons"):
-        most_first = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
-        parts.append("## Rejected\n\n" + _markdown_table(("reason", "images"), most_first))
-    places = {"output": "dataset", "report": "report", "dashboard": "dashboard", "run_page": "run page"}
-    if where := [(shown, f"`{counts[name]}`") for name, shown in places.items() if counts.get(name)]:
-        parts.append("## Where\n\n" + _markdown_table(("", ""), where))
-    return "\n\n".join(parts) + "\n"
-
-
-def _markdown_table(head: tuple[str, ...], rows: list[Any]) -> str:
-    lines = [head, tuple("---" if column == 0 else "--:" for column in range(len(head))), *rows]
-    return "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.1f}"
-    return str(value).replace("|", "\\|").replace("\n", " ")
-
-
 def _duration(seconds: float) -> str:
     whole = round(seconds)
     if whole >= 3600:
@@ -357,9 +246,3 @@ def _bars(stream: TextIO) -> Bars:
         redirect_stdout=False,
         redirect_stderr=False,
     )
-
-
-def _prefect_setting(name: str) -> object:
-    from prefect import settings
-
-    return getattr(settings, name).value()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import inspect
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -11,29 +12,34 @@ from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 from distributed import Client
-from prefect import flow, task
+from prefect import Flow, State, flow, get_client, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import get_run_context
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.states import Completed, Failed
+from pydantic import BaseModel
 
 from flows.cluster import connect, dashboard
 from flows.drive import drive
+from flows.events import committed
 from flows.monitor import Monitor
 from flows.request import Request, Result, result_of
 from tasks.errors import ImagemillError, RequestError
+from tasks.load.files import without_credentials
 from tasks.pipeline.graph import Graph
-from tasks.report.page import write_report
+from tasks.report.publish import publish
+from tasks.report.strips import strips
 from tasks.run.commit import is_news, version_of
 from tasks.run.make import Receipt, Unit, make, reject_unread
 from tasks.run.platform import platform_class
-from tasks.run.run import Run
+from tasks.run.run import ROUNDS, Run
 from tasks.run.seal import Sealed, Shard, seal
-from tasks.store.card import card
-from tasks.store.croissant import croissant
+from tasks.store.lineage import Lineage
 from tasks.store.local import Store
 
 T = TypeVar("T")
@@ -56,7 +62,8 @@ def start_flow(request: Request, *, quiet: bool, since: float, server: str | Non
     token = _monitor.set(monitor)
     try:
         with temporary_settings(settings):
-            state = prepare(request, return_state=True)
+            refuse_unreachable()
+            state: State[Any] = prepare(**request.model_dump(), return_state=True)
         result = state.result(raise_on_failure=False)
     finally:
         _monitor.reset(token)
@@ -68,21 +75,69 @@ def start_flow(request: Request, *, quiet: bool, since: float, server: str | Non
     raise ImagemillError(f"the flow run ended as {state.name}: {state.message}")
 
 
+def refuse_unreachable() -> None:
+    """Raise ``ImagemillError`` where Prefect's server does not answer: Prefect itself ends in a traceback."""
+    with get_client(sync_client=True) as client:
+        trouble = client.api_healthcheck()
+        if trouble is not None:
+            raise ImagemillError(
+                f"Prefect's server at {client.api_url} does not answer ({trouble}): start it (`imagemill server`), "
+                "correct PREFECT_API_URL, or unset it"
+            )
+
+
 def _run_name() -> str:
-    parameters = flow_run.parameters or {}
-    request = parameters.get("request")
-    pipeline = request["pipeline"] if isinstance(request, dict) else getattr(request, "pipeline", "prepare")
-    return f"{pipeline}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
+    return f"{(flow_run.parameters or {}).get('pipeline')}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
 
 
-@flow(name="prepare", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
-def prepare(request: Request) -> Result:
+def _prepare(**asked: Any) -> State[Result]:
     """Turn a pipeline's source into a dataset."""
+    request = Request(**asked)
     monitor = _monitor.get() or Monitor(request.pipeline, quiet=True, started=time.monotonic())
-    graph = request.graph()
-    store = request.store_of(graph.spec)
-    with store.locked(), ExitStack() as stack:
-        return Preparation(request, graph, store, monitor, stack).run_through()
+    try:
+        graph = request.graph()
+        store = request.store_of(graph.spec)
+        with get_client(sync_client=True) as client:
+            others = {
+                tag for tag in flow_run.tags if not tag.startswith("dataset:")
+            }  # its deployment's, not this run's
+            client.update_flow_run(UUID(_run_id()), tags={*others, *tags(request.pipeline, store)})
+        with store.locked(), ExitStack() as stack:
+            result = Preparation(request, graph, store, monitor, stack).run_through()
+    except ImagemillError as error:
+        get_run_logger().error("%s", error)
+        return _told(Failed(message=str(error), data=error))
+    return _told(Completed(message=result.sentence, data=result))
+
+
+def _told(state: State[Any]) -> State[Any]:
+    """Say in one line how a run ended that no command waits for: whoever serves it reads that."""
+    if _monitor.get() is None:
+        print(f"{flow_run.name}: {state.message}", file=sys.stderr, flush=True)  # noqa: T201
+    return state
+
+
+def tags(pipeline: str, store: Store) -> list[str]:
+    """Give what a run is found by on Prefect's pages."""
+    return [f"pipeline:{pipeline}", f"dataset:{store.root.name}"]
+
+
+def _by_fields(model: type[BaseModel]) -> inspect.Signature:
+    """Give a signature that takes a model's fields one by one: Prefect shows and checks parameters by it."""
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.is_required() else field.default,
+            annotation=Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation,
+        )
+        for name, field in model.model_fields.items()
+    ]
+    return inspect.Signature(parameters)
+
+
+_prepare.__signature__ = _by_fields(Request)  # type: ignore[attr-defined]
+prepare: Flow[..., State[Result]] = flow(name="prepare", flow_run_name=_run_name, persist_result=False)(_prepare)
 
 
 class Preparation:
@@ -102,18 +157,33 @@ class Preparation:
         self.busy = 0.0  # all workers together
         self.files: list[Sealed | dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
+        above = flow_run.parent_flow_run_id
+        source = without_credentials(request.source_of(graph.spec).path)
+        self.lineage = Lineage(
+            store, graph.spec.name, graph.spec.frozen, source, UUID(_run_id()), UUID(above) if above else None
+        )
 
     def run_through(self) -> Result:
-        """Take the run through all stages, in order."""
+        """Take the run through all stages, in order, and send its lineage."""
+        try:
+            return self._run_through()
+        except BaseException as error:
+            self.lineage.fail(error)
+            raise
+
+    def _run_through(self) -> Result:
         self._stage("discover", self.discover)
         start = time.monotonic()
         self._stage("make", partial(self.make, "make", self.run.missing))
         self._stage("decide", self.run.decide)
-        self._stage("make again", partial(self.make, "make again", self.run.missing_again))
+        if self.run.stage.graph.waiting:
+            self._stage("fit", self.run.fit)
+        self._stage("make again", self.make_again)
         self._stage("seal", self.seal)
         working = time.monotonic() - start - self.waited
         version, changed = self._stage("commit", self.commit)
-        self._stage("report", partial(self.report, version, changed))
+        self._stage("report", partial(publish, self.store, version))
+        self.lineage.complete(version, self.run.stage.schemas)
         rate = self.run.listing.sources / working if self.made else 0.0
         result = result_of(
             self.store,
@@ -129,25 +199,40 @@ class Preparation:
             busy=round(self.busy, 3),
             stages={name: round(seconds, 3) for name, seconds in self.seconds.items()},
         )
-        self.monitor.summary(result.as_json())
+        self._summarize(result, version)
         return result
+
+    def _summarize(self, result: Result, version: dict[str, Any]) -> None:
+        """Put the summary on the run page; pictures only where the rejections are new, since they are read again."""
+        about = {name: version[name] for name in ("files", "classes")}
+        if result.changed:
+            about["strips"] = strips(self.store, version, self.run.listing.source)
+        self.monitor.summary({**result.as_json(), **about})
 
     def _stage(self, name: str, work: Callable[[], T]) -> T:
         """Run one stage as a Prefect task, called directly: it stays in this process."""
         start = time.monotonic()
-
         made: list[T] = []
+        trouble: list[ImagemillError] = []
 
         @task(name=name, task_run_name=name, persist_result=False, cache_policy=NO_CACHE)
-        def stage() -> None:
+        def stage() -> State | None:
             try:
-                made.append(work())
+                with self.lineage.stage(name):
+                    made.append(work())
+                return None
+            except ImagemillError as error:
+                trouble.append(error)
             except OSError as error:
-                raise ImagemillError(
-                    f"{name}: {error}; the dataset is as it was, what was made stays staged: mend it and run again"
-                ) from error
+                what = "the dataset is as it was, what was made stays staged: mend it and run again"
+                trouble.append(ImagemillError(f"{name}: {error}; {what}"))
+                trouble[0].__cause__ = error
+            return Failed(message=str(trouble[0]))
 
-        stage()
+        state = stage(return_state=True)
+        if trouble:
+            raise trouble[0]
+        state.result()  # raises what else went wrong
         self.seconds[name] = time.monotonic() - start
         return made[0]
 
@@ -158,9 +243,12 @@ class Preparation:
         if not self.request.allow_shrink:
             self.run.refuse_shrunk()
         self.run.resume()
-        if self.run.version is not None and not self.store.is_shown(self.run.version):
-            self.store.show(self.run.version)
+        if self.run.version is not None and not self.request.fresh:
+            publish(self.store, self.run.version)  # what a killed run left behind
         self.monitor.discovered(self.run.listing.sources, str(self.store.root))
+        self.lineage.sources = self.run.listing.sources
+        if not self.run.is_unchanged():
+            self.lineage.start()
 
     @property
     def threads(self) -> int:
@@ -187,6 +275,7 @@ class Preparation:
             if not cluster.mixed:
                 _refuse_mixed(self.client)
             self.monitor.connected(dashboard(self.client))
+            self.lineage.running()
             self.waited += time.monotonic() - start
         return self.client
 
@@ -213,7 +302,14 @@ class Preparation:
                 self.made += receipt.sources
                 self.busy += outcome.seconds
                 progress.advance(outcome, images=receipt.sources, rejected=receipt.rejected, rows=receipt.rows)
-        if stage == "make again":
+
+    def make_again(self) -> None:
+        """Make what the decisions kept and nobody has made, and decide again; usually nothing."""
+        for _ in range(ROUNDS):
+            before = self.made
+            self.make("make again", self.run.missing_again)
+            if self.made == before:
+                return
             self.run.decide()
 
     def seal(self) -> None:
@@ -249,15 +345,8 @@ class Preparation:
         self.store.commit(version)
         self.store.show(version)
         self.store.clear_staging()
+        committed(self.store.root, version)
         return version, True
-
-    def report(self, version: dict[str, Any], changed: bool) -> None:
-        """Write what is made from the version: the card and the report."""
-        if changed or not (self.store.root / "report.html").exists():
-            schemas = self.run.stage.schemas
-            self.store.write_beside("README.md", card(version, schemas))
-            self.store.write_beside("croissant.json", json.dumps(croissant(version, schemas), indent=1))
-            write_report(self.store.root)
 
 
 def _refuse_mixed(client: Client) -> None:

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from flows.server import is_configured, started
 from flows.settings import isolate
 from tasks.errors import RequestError
-from tasks.load.source import SourceSpec, open_source
+from tasks.load.source import SourceSpec
 from tasks.pipeline.graph import Graph, build
 from tasks.pipeline.spec import PipelineSpec, read
-from tasks.run.run import Run
+from tasks.run.discover import opened
+from tasks.run.fits import borrowed
+from tasks.run.run import Run, refuse_another
+from tasks.store.fits import in_words
 from tasks.store.local import Store
+from tasks.store.remote import store_to_read
 
 
 class Request(BaseModel):
@@ -29,29 +34,41 @@ class Request(BaseModel):
 
     pipeline: str = Field(description="the pipeline's name in the file")
     file: str = Field("pipelines.yaml", description="the pipeline file")
-    source: str | None = Field(None, description="read this folder, file or URL instead of the pipeline's source")
-    output: str | None = Field(None, description="write this dataset instead of the pipeline's output")
+    source: str | None = Field(
+        None, min_length=1, description="read this folder, file or URL instead of the pipeline's source"
+    )
+    output: str | None = Field(None, min_length=1, description="write this dataset instead of the pipeline's output")
+    limit: int | None = Field(None, ge=1, description="only the N smallest keys, into OUTPUT-limitN")
     seed: int | None = Field(None, ge=0, description="draw with this seed instead of the pipeline's")
     workers: int | None = Field(None, ge=1, description="worker processes; by default one a CPU")
-    scheduler: str | None = Field(None, description="the address of a running Dask scheduler")
-    limit: int | None = Field(None, ge=1, description="only the N smallest keys, into OUTPUT-limitN")
+    scheduler: str | None = Field(None, min_length=1, description="the address of a running Dask scheduler")
     check: Literal["etag", "content"] = Field(
         "etag", description="what tells a changed file: size and etag, or reading"
     )
     fresh: bool = Field(False, description="make everything again, whatever is known")
+    refit: bool = Field(False, description="fit again what fitted steps are pinned to")
     allow_shrink: bool = Field(False, description="go on though the source is empty, has moved or lost many images")
 
-    def start(self, graph: Graph, store: Store) -> Run:
+    @field_validator("source", "output", "scheduler", mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any, about: ValidationInfo) -> Any:
+        if value == "":
+            raise RequestError(f"{about.field_name}: expected a path or an address, got an empty text: leave it out")
+        return value
+
+    def start(self, graph: Graph, store: Store, spill: Path | None = None) -> Run:
         """List the source, on top of what the dataset holds."""
         source = self.source_of(graph.spec)
-        return Run.start(graph, source, store, self.limit, self.fresh, self.check == "content")
+        return Run.start(graph, source, store, self.limit, self.fresh, self.check == "content", self.refit, spill)
 
     def graph(self) -> Graph:
         """Read and check the pipeline. Raises ``RequestError`` with every mistake of the file."""
         spec = read(Path(self.file)).pipeline(self.pipeline)
         if self.seed is not None:
             spec = _seeded(spec, self.seed)
-        return build(spec)
+        graph = build(spec)
+        borrowed(graph)  # whether the datasets whose fits are taken have them
+        return graph
 
     def source_of(self, spec: PipelineSpec) -> SourceSpec:
         """Give the source to read: the pipeline's, or the one that is asked for instead."""
@@ -66,10 +83,10 @@ class Request(BaseModel):
         if self.output is None and self.limit is not None:
             output = f"{output}-limit{self.limit}"
         if "://" in output:
-            raise RequestError(
-                f"{output}: datasets are written to file systems; object stores are read, not yet written"
-            )
-        return Store(Path.cwd() / Path(output).expanduser())
+            return store_to_read(output)
+        store = Store(Path.cwd() / Path(output).expanduser())
+        store.refuse_file()
+        return store
 
 
 def _seeded(spec: PipelineSpec, seed: int) -> PipelineSpec:
@@ -101,6 +118,7 @@ class Result:
     report: str
     dashboard: str | None = None
     run_page: str | None = None
+    fits: dict[str, str] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     working: float = 0.0
     busy: float = 0.0
@@ -108,6 +126,13 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """Give plain JSON values."""
         return asdict(self)
+
+    @property
+    def sentence(self) -> str:
+        """Say it in one sentence, the facts first: pages cut it after some 66 characters."""
+        if not self.changed:
+            return f"unchanged since version {self.version}: {self.kept:,} kept, {self.rejected:,} rejected"
+        return f"{self.kept:,} kept, {self.rejected:,} rejected, {self.rows:,} rows in version {self.version}"
 
 
 SPLITS = ("train", "validation", "test")
@@ -124,7 +149,7 @@ def result_of(
     counts = version["counts"]
     return Result(
         pipeline=version["name"],
-        output=str(store.root),
+        output=store.location,
         version=version["version"],
         changed=changed,
         sources=counts["listed"],
@@ -136,7 +161,8 @@ def result_of(
         made=made,
         seconds=round(seconds, 3),
         images_per_second=round(rate, 1),
-        report=str(store.root / "report.html"),
+        report=f"{store.location}/report.html",
+        fits={name: in_words(fit) for name, fit in version.get("fits", {}).items()},
         **about,
     )
 
@@ -153,6 +179,7 @@ def run(
     limit: int | None = None,
     check: Literal["etag", "content"] = "etag",
     fresh: bool = False,
+    refit: bool = False,
     allow_shrink: bool = False,
     quiet: bool = True,
 ) -> Result:
@@ -173,6 +200,7 @@ def run(
         limit=limit,
         check=check,
         fresh=fresh,
+        refit=refit,
         allow_shrink=allow_shrink,
     )
     return submit(request, quiet=quiet)
@@ -186,9 +214,10 @@ def submit(request: Request, *, quiet: bool) -> Result:
     start = time.monotonic()
     graph = request.graph()
     store = request.store_of(graph.spec)
-    source = open_source(request.source_of(graph.spec))
-    if "://" not in source.root and store.root.resolve().is_relative_to(Path(source.root).resolve()):
-        raise RequestError(f"{store.root} lies in its own source, {source.root}: name an --output beside it")
+    refuse_another(graph.spec.name, store.latest(), store, request.fresh)
+    source = opened(graph, request.source_of(graph.spec))
+    if "://" not in source.root and store.root.resolve() == Path(source.root).resolve():
+        raise RequestError(f"{store.root} is its own source: name another --output, in it or beside it")
     with store.locked():
         pass
     if not is_configured() and store.latest() is not None and not request.fresh:
@@ -206,6 +235,18 @@ def submit(request: Request, *, quiet: bool) -> Result:
     return replace(result, run_page=None)  # its pages end with this process
 
 
+def explain(request: Request) -> dict[str, Any]:
+    """Say what the run that is asked for would read, make, reuse and write, and why. Nothing is started or written."""
+    from tasks.run.explain import explained, foreseen
+
+    graph = request.graph()
+    store = request.store_of(graph.spec)
+    with foreseen(partial(request.start, graph, store)) as run:
+        if not request.allow_shrink:
+            run.refuse_shrunk()
+        return {"pipeline": graph.spec.name, "output": store.location, **explained(run)}
+
+
 def _unchanged(request: Request, graph: Graph, store: Store, start: float) -> Result | None:
     """Find out, without a server or a cluster, that there is nothing to do."""
     with store.locked():
@@ -217,8 +258,10 @@ def _unchanged(request: Request, graph: Graph, store: Store, start: float) -> Re
             version = store.latest()
             if version is None or not run.is_unchanged():
                 return None
-            if not store.is_shown(version):
-                store.show(version)
+            if not (store.is_shown(version) and store.is_written(version)):
+                from tasks.report.publish import publish
+
+                publish(store, version)
         finally:
             run.listing.close()
     seconds = time.monotonic() - start

@@ -14,7 +14,9 @@ PAGE = "http://127.0.0.1:4200/runs/flow-run/{}  (once `imagemill server` runs)"
 
 def show(result: Result) -> None:
     """Print the summary on standard output."""
-    console = Console(no_color=bool(os.environ.get("NO_COLOR")) or None, highlight=False, soft_wrap=True)
+    # NO_COLOR alone leaves rich's bold and dim: without a colour system it writes no style at all.
+    plain = bool(os.environ.get("NO_COLOR"))
+    console = Console(color_system=None if plain else "auto", no_color=plain, highlight=False, soft_wrap=True)
     if not result.changed:
         console.print(f"{result.pipeline}: unchanged since version {result.version}; nothing was written")
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -28,6 +30,8 @@ def show(result: Result) -> None:
     for name, splits in result.outputs.items():
         shares = ", ".join(f"{split} {count:,}" for split, count in splits.items())
         table.add_row(f"rows in {name}", f"{sum(splits.values()):,}  ({shares})")
+    for name, fit in result.fits.items():
+        table.add_row(name, fit)
     table.add_row("seconds", f"{result.seconds:,.1f}")
     if result.made:
         table.add_row("images a second", f"{result.images_per_second:,.0f}")

@@ -27,6 +27,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from tasks.errors import ImagemillError, Rejected
 from tasks.image.geometry import Matrix, Move, Size
+from tasks.image.mixing import alike
 from tasks.image.randomness import Generator, generator
 from tasks.image.sample import Curve, Pixels, Sample
 
@@ -150,6 +151,11 @@ class Operation(BaseModel, ABC):
     def is_random(self) -> bool:
         """Whether the result depends on a draw, its own or a nested one's."""
         return isinstance(self, Random) or any(step.operation.is_random for step in self.steps)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the result depends on other images of the collection, by itself or by a nested operation."""
+        return isinstance(self, Mixing) or any(step.operation.mixes for step in self.steps)
 
 
 class Step(BaseModel):
@@ -331,6 +337,33 @@ class Composer(Operation):
         """Give the sample after the nested operations that are drawn, each done by ``perform``."""
 
 
+class Mixing(Random):
+    """Mixes an image with others of the collection: its ``partners``, which are the next ones in the listing.
+
+    A fused group ends before it, and what it makes is a new image: targets lie on its canvas from then on.
+    """
+
+    kind: ClassVar[str] = "mixing"
+    partners: ClassVar[int] = 1
+
+    @abstractmethod
+    def mix(self, sample: Sample, others: Sequence[Sample], **params: Any) -> Sample:
+        """Give the mixture for drawn parameters; ``others`` have the sample's dtype and channels, but their own size.
+
+        Their boxes have numbers of their own. What is dropped is recorded here, what was drawn is not.
+        """
+
+    def mixed(self, sample: Sample, path: str, **params: Any) -> Sample:
+        """Find the partners, mix, and record what was drawn and with whom."""
+        if sample.others is None:
+            raise Rejected("no_partner", f"{path}: there is no other image to mix this one with")
+        found = sample.others.find(sample, path, self.partners)
+        start = sample.settled()
+        others, parents = alike(start, found)
+        drawn = {name: value for name, value in params.items() if name != "parents"}  # a replay's params name them
+        return self.mix(start, others, **drawn).did(path, self.name(), {**drawn, "parents": parents})
+
+
 class Expander(Operation):
     """Makes several samples of one: augmented copies, tiles, crops. Each gets ``.STEP:N`` added to its row's id."""
 
@@ -347,6 +380,15 @@ class Expander(Operation):
     @abstractmethod
     def keeps_original(self) -> bool:
         """Say whether the unchanged row stays."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of images of which it makes another number of rows."""
+        return ()
+
+    def rows_of(self, label: str | None) -> int:
+        """Give ``rows`` for images of one class."""
+        return self.rows()
 
 
 class Draws(ABC):
@@ -401,6 +443,8 @@ def perform(step: Step, sample: Sample, path: str, draws: Draws) -> Sample:
     if isinstance(operation, Composer):
         chosen = sample.did(path, operation.name(), params) if drawn else sample
         return operation.compose(chosen, path, draws, **params)
+    if isinstance(operation, Mixing):
+        return operation.mixed(sample, path, **params)
     if not isinstance(operation, Applied):
         raise TypeError(f"{path}: a {operation.kind} does not stand among transforms")
     return operation.apply(sample, **params).did(path, operation.name(), params)
@@ -498,11 +542,44 @@ class Dataset(Operation):
         """Give one image's columns."""
         return {}
 
+    def examine(self, sample: Sample) -> dict[str, Any]:
+        """Give the columns of a whole sample: of its picture, unless the step needs its features."""
+        return self.measure(sample.picture())
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The feature steps whose vectors it measures."""
+        return ()
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """The reasons that are noted in the decisions only: their rows stay."""
+        return frozenset()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that ``decide`` needs beside ``id`` and its own; fewer take less memory."""
+        return ("key", "uri", "label", "split", "partition", "sha256", "bytes", "width", "height")
+
+    @property
+    def grouped_by(self) -> tuple[str, ...]:
+        """The columns by which ``groups`` tells which rows depend on each other; none: all of them do."""
+        return ()
+
+    def groups(self, table: pa.Table) -> NDArray[np.int64]:
+        """Give a number for each row that ``decide`` must see, the same for those that depend on each other, else -1.
+
+        ``table`` has the columns ``grouped_by``, for all rows: the only ones that must fit in memory for all at once.
+        """
+        raise NotImplementedError(f"{self.name()} groups nothing")
+
     def decide(self, table: pa.Table) -> pa.Table:
         """Decide on all rows that are still in, sorted by id.
 
-        ``table`` has id, key, uri, label, split, sha256, bytes, width, height and this step's columns. The result has
-        a row for each one that leaves: id, reason, message, keeper (an id or null), score, limit.
+        ``table`` has ``id``, ``columns`` and those of ``hashes``; of a step that groups, only the rows in a group, with
+        their ``group``. ``foreign``, where it is there, says of rows that
+        they are another dataset's: they stay whatever is decided. The result has a row for each one that leaves or is
+        flagged: id, reason, message, keeper (an id or null), score, limit.
         """
         raise NotImplementedError(f"{self.name()} decides nothing")
 

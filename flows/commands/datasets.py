@@ -14,21 +14,34 @@ from flows.commands.face import json_option, told
 @click.command()
 @click.argument("dataset", type=click.Path())
 @click.argument("row")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page with the picture after every step here.",
+)
 @json_option
 @told
-def trace(dataset: str, row: str, as_json: bool) -> None:
+def trace(dataset: str, row: str, html: Path | None, as_json: bool) -> None:
     """Show the way from a source to its rows in DATASET, or to its rejection. ROW is a row's id or a source's URI.
 
     \b
     Examples:
       imagemill trace results/quickstart photos/cat.jpg
       imagemill trace results/quickstart 7fe44fb1ff1568712589.augmented:1
+      imagemill trace results/quickstart photos/cat.jpg --html cat.html
     """
     from tasks.run.trace import drawn
     from tasks.run.trace import trace as traced
 
     found = traced(dataset, row)
-    click.echo(json.dumps(found) if as_json else drawn(found))
+    if html is not None:
+        from tasks.report.way import write_way
+
+        write_way(Path(dataset), found, html)
+    if as_json:
+        click.echo(json.dumps({**found, **({"html": str(html)} if html else {})}, default=str))
+    else:
+        click.echo(drawn(found) if html is None else str(html))
 
 
 @click.command()
@@ -94,7 +107,7 @@ def report(dataset: str, as_json: bool) -> None:
     from tasks.store.dataset import open_dataset
 
     open_dataset(dataset)
-    path = write_report(Path(dataset))
+    path = write_report(dataset)
     click.echo(json.dumps({"report": str(path)}) if as_json else str(path))
 
 
@@ -106,9 +119,10 @@ def report(dataset: str, as_json: bool) -> None:
     type=click.Choice(["moderate", "large"]),
     help="Exit with 1 where the drift is at least so large: for pipelines that should stop then.",
 )
+@click.option("--html", type=click.Path(dir_okay=False), help="Write the comparison as a page with charts, too.")
 @json_option
 @told
-def compare(a: str, b: str, fail_on: str | None, as_json: bool) -> None:
+def compare(a: str, b: str, fail_on: str | None, html: str | None, as_json: bool) -> None:
     """Compare the distributions of dataset B with those of A: is today's delivery like yesterday's?
 
     Measures, labels, categories, what became of the images, and features, the largest drift first. PSI is the
@@ -119,10 +133,15 @@ def compare(a: str, b: str, fail_on: str | None, as_json: bool) -> None:
     Examples:
       imagemill compare results/monday results/tuesday
       imagemill compare results/quickstart@1 results/quickstart --fail-on large
+      imagemill compare results/monday results/tuesday --html drift.html
     """
     from tasks.report.drift import LEVELS, drawn
     from tasks.report.drift import compare as compared
 
     found = compared(a, b)
+    if html is not None:
+        from tasks.report.drift_page import write_comparison
+
+        write_comparison(found, Path(html))
     click.echo(json.dumps(found.as_json()) if as_json else drawn(found))
     sys.exit(1 if fail_on and LEVELS.index(found.level) >= LEVELS.index(fail_on) else 0)

@@ -6,7 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -28,15 +28,23 @@ def told(command: F) -> F:
         try:
             return command(*args, **options)
         except ImagemillError as error:
-            if options.get("as_json"):
-                click.echo(json.dumps({"error": str(error), "exit_code": error.exit_code}))
-            click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True, color=color())
-            sys.exit(error.exit_code)
+            _end(error, error.exit_code, options.get("as_json"))
+        except BrokenPipeError:  # whoever read us is gone, as after `| head`: click knows
+            raise
+        except OSError as error:  # the disk or the network, not a bug
+            _end(error, 1, options.get("as_json"))
         except KeyboardInterrupt:
             click.echo("interrupted: what is done stays staged; run again to go on", err=True)
             sys.exit(130)
 
     return wrapped
+
+
+def _end(error: Exception, code: int, as_json: Any) -> NoReturn:
+    if as_json:
+        click.echo(json.dumps({"error": str(error), "exit_code": code}))
+    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True, color=color())
+    sys.exit(code)
 
 
 def color() -> bool | None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flows.commands.face import color, file_option, json_option, told
+from flows.commands.shell import OPERATION, PIPELINE
+
+if TYPE_CHECKING:
+    from flows.request import Request
 
 
 @click.command()
-@click.argument("pipeline")
+@click.argument("pipeline", type=PIPELINE)
 @file_option
 @click.option("--source", help="Read this folder, file or URL instead of the pipeline's source.")
 @click.option("--output", help="Write this dataset instead of the pipeline's output.")
@@ -28,11 +32,13 @@ from flows.commands.face import color, file_option, json_option, told
     help="What tells a changed file: size and etag (else time), or reading it all.",
 )
 @click.option("--fresh", is_flag=True, help="Make everything again, whatever is known.")
+@click.option("--refit", is_flag=True, help="Fit again what fitted steps are pinned to.")
 @click.option("--allow-shrink", is_flag=True, help="Go on though the source is empty, has moved or lost many images.")
+@click.option("--explain", is_flag=True, help="Only say what would be read, made and reused, and why.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @json_option
 @told
-def run(pipeline: str, as_json: bool, quiet: bool, **asked: Any) -> None:
+def run(pipeline: str, as_json: bool, quiet: bool, explain: bool, **asked: Any) -> None:
     """Run PIPELINE: make its dataset, or bring it up to date.
 
     \b
@@ -43,7 +49,11 @@ def run(pipeline: str, as_json: bool, quiet: bool, **asked: Any) -> None:
     """
     from flows.request import Request, submit
 
-    result = submit(Request(pipeline=pipeline, **asked), quiet=quiet)
+    request = Request(pipeline=pipeline, **asked)
+    if explain:
+        _explain(request, as_json)
+        return
+    result = submit(request, quiet=quiet)
     if as_json:
         click.echo(json.dumps(result.as_json()))
     else:
@@ -52,8 +62,18 @@ def run(pipeline: str, as_json: bool, quiet: bool, **asked: Any) -> None:
         show(result)
 
 
+def _explain(request: Request, as_json: bool) -> None:
+    from flows.request import explain
+    from tasks.run.explain import told as lines
+
+    found = explain(request)
+    click.echo(
+        json.dumps(found) if as_json else "\n".join([f"{found['pipeline']} -> {found['output']}", *lines(found)])
+    )
+
+
 @click.command()
-@click.argument("pipelines", nargs=-1)
+@click.argument("pipelines", nargs=-1, type=PIPELINE)
 @file_option
 @json_option
 @told
@@ -67,11 +87,13 @@ def validate(pipelines: tuple[str, ...], file: str, as_json: bool) -> None:
     """
     from tasks.pipeline.graph import build
     from tasks.pipeline.spec import read
+    from tasks.run.fits import borrowed
 
     found = read(Path(file))
     checked: dict[str, dict[str, Any]] = {}
     for name in pipelines or found.names:
         graph = build(found.pipeline(name))
+        borrowed(graph)
         checked[name] = {"steps": len(graph.nodes), "outputs": [output.name for output in graph.outputs]}
     if as_json:
         click.echo(json.dumps({"file": file, "pipelines": checked}))
@@ -81,9 +103,16 @@ def validate(pipelines: tuple[str, ...], file: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("pipeline")
+@click.argument("pipeline", type=PIPELINE)
 @file_option
-@click.option("--format", "form", type=click.Choice(["tree", "mermaid"]), default="tree", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["tree", "mermaid"]),
+    default="tree",
+    show_default=True,
+    help="Draw it for the terminal, or in Mermaid's language.",
+)
 @click.option("--source", help="Plan for this source instead of the pipeline's.")
 @click.option("--output", help="Plan on top of this dataset instead of the pipeline's output.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the N smallest keys.")
@@ -110,7 +139,7 @@ def plan(pipeline: str, form: str, as_json: bool, **asked: Any) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=OPERATION)
 @json_option
 @told
 def operations(name: str | None, as_json: bool) -> None:

@@ -2,180 +2,232 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from tasks.image.geometry import Size
-from tasks.image.render import resize
-from tasks.image.sample import Pixels
-from tasks.image.values import as_bytes, luma
-from tasks.operation import DECISION, Dataset
+from tasks.collection import hashes, keepers
+from tasks.collection.alike import Hashes, Vectors, as_bytes, equal, near
+from tasks.collection.vectors import packed
+from tasks.image.sample import Pixels, Sample
+from tasks.operation import DECISION, Dataset, File, Fraction, library_version
 
-SIDE, LOW = 64, 16  # the hash holds the LOW x LOW lowest frequencies of a SIDE x SIDE image
-BITS = LOW * LOW
-# OpenCV's transform is orthonormal, SciPy's (imagehash) is not: its first row and column are larger.
-SCALES = np.array([math.sqrt(2)] + [1.0] * (LOW - 1), dtype=np.float32)
-KEY = 20  # digits of a row's id that come from its source's key; what follows is the frame, tile or copy
-FEW = 20_000  # hashes up to which bands are narrow: an eighth of all pairs is compared, and nearly all near ones found
-CAP = 4096  # hashes of a bucket that each one is compared with
+DISTANCES = {"phash": {256: 60, 64: 10}, "dhash": {256: 40, 64: 8}, "whash": {256: 12, 64: 2}}
+DIGITS = 20  # of a row's id that come from its source's key; what follows is the frame
+PERCEPTUAL = ("phash", "dhash", "whash")
+ONLY = {  # parameters that mean something for some methods alone
+    **dict.fromkeys(("bits", "distance", "dihedral", "verify"), PERCEPTUAL),
+    **dict.fromkeys(("of", "similarity"), ("embedding",)),
+}
 
 
 class Deduplicate(Dataset):
     """Keep one of each group of duplicates.
 
-    ``method``: ``exact`` compares the files' SHA-256; ``phash`` compares perceptual hashes of 256 bits (gray, 64 x 64
-    px, the signs of its 16 x 16 lowest frequencies against their median) and calls images duplicates up to ``distance``
-    differing bits. ``keep``: the ``largest`` image of a group (most pixels, then most bytes) or the ``first`` (by uri)
-    stays; each other one within ``distance`` of it is rejected (``duplicate``). Values of every dtype are rounded to 8
-    bits. Photographs differ from imagehash's hash (which reduces by Lanczos) in at most 8 bits;
-    near-black ones and those under 64 px in up to 16.
+    ``method``: ``exact`` compares the files' SHA-256, ``pixels`` the decoded pixels (a lossless copy in another format
+    or with other metadata is equal), ``phash``, ``dhash`` and ``whash`` perceptual hashes of ``bits`` (256 or 64) that
+    call images duplicates up to ``distance`` differing bits (60 of 256 and 10 of 64 for phash, 40 and 8 for dhash, 12
+    and 2 for whash), ``embedding`` the vectors of the feature step ``of``, from a cosine of ``similarity`` on.
+    ``dihedral: true`` finds mirrored and turned copies too. ``verify: strict`` also asks that gray thumbnails of 32 x
+    32 px differ by at most 8 levels on average: for collections in which hashes collide, such as text pages.
 
-    Up to 20,000 distinct hashes nearly every pair within ``distance`` is found; beyond, the search is approximate: 99 %
-    of pairs that differ in 24 bits, 79 % in 36, 43 % in 48, 19 % in 60.
+    ``keep``: the ``largest`` image of a group (most pixels, then most bytes), the ``sharpest`` (variance of the
+    Laplacian at 256 px) or the ``first`` (by uri) stays; images of an earlier partition stay before any of a later one.
+    Each other one that is like it is rejected (``duplicate``) and names it; what is like another member only, stays.
+    ``action: flag`` rejects none of them: they are noted in the dataset's decisions, and only a training image that is
+    like one outside the split ``train`` is rejected (``leaks_into_test``). ``against`` is the path of another dataset
+    of imagemill that has the same step: whatever is like an image kept there is a duplicate.
 
-    Source: imagehash ``phash(hash_size=16)``; Zauner 2010, "Implementation and benchmarking of perceptual image hash
-    functions".
+    Values of every dtype are rounded to 8 bits for the hashes. No pairs are compared one by one: tables of sampled
+    bits find 95 % of the pairs that differ in exactly ``distance`` bits and nearly all nearer ones (phash: all of
+    1,000 pairs at 48 of 256 among a million); up to 4,096 different hashes, every one. For phash photographs differ
+    from imagehash's hash (which reduces by Lanczos) in at most 8 bits; near-black ones and those under 64 px in up to
+    16.
+
+    Source: imagehash ``phash(hash_size=16)``, ``dhash``, ``whash``; Zauner 2010, "Implementation and benchmarking of
+    perceptual image hash functions"; Indyk and Motwani 1998, "Approximate nearest neighbors".
     """
 
     example: ClassVar[Mapping[str, Any]] = {"method": "phash"}
 
-    method: Literal["exact", "phash"] = "phash"
-    distance: Annotated[int, Field(ge=0, le=BITS // 2)] = 60
-    keep: Literal["largest", "first"] = "largest"
+    method: Literal["exact", "pixels", "phash", "dhash", "whash", "embedding"] = "phash"
+    bits: Literal[64, 256] = 256
+    distance: Annotated[int, Field(ge=0, le=128)] | None = None
+    keep: Literal["largest", "sharpest", "first"] = "largest"
+    dihedral: bool = False
+    verify: Literal["strict"] | None = None
+    of: str | None = None
+    similarity: Fraction = 0.95
+    action: Literal["reject", "flag"] = "reject"
+    against: File | None = None
+
+    @model_validator(mode="after")
+    def _belong(self) -> Deduplicate:
+        for name, methods in ONLY.items():
+            if getattr(self, name) != type(self).model_fields[name].default and self.method not in methods:
+                raise ValueError(f"`{name}` is for {', '.join(methods)}; leave it out with {self.method}")
+        if self.method == "embedding" and self.of is None:
+            raise ValueError("name the feature step whose vectors are compared: `of: STEP`")
+        if self.distance is not None and self.distance > self.bits // 2:
+            raise ValueError(f"a distance of {self.distance} of {self.bits} bits is chance: at most {self.bits // 2}")
+        return self
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.of,) if self.of is not None else ()
+
+    @property
+    def flags(self) -> frozenset[str]:
+        return frozenset({"duplicate"} if self.action == "flag" else ())
+
+    @property
+    def limit(self) -> float:
+        """The most bits that may differ, or the least cosine."""
+        if self.method == "embedding":
+            return self.similarity
+        if self.method not in DISTANCES:
+            return 0.0
+        return float(DISTANCES[self.method][self.bits] if self.distance is None else self.distance)
+
+    def canonical(self) -> dict[str, Any]:
+        """What decides the columns that it measures: all else decides on the table."""
+        whole = super().canonical()
+        measured = ("method", "bits", "dihedral", "of")
+        kept = {name: value for name, value in whole["parameters"].items() if name in measured}
+        libraries = {**whole["libraries"], **({"pillow": library_version("pillow")} if self.method == "dhash" else {})}
+        return {**whole, "parameters": {**kept, "columns": sorted(self.hashes())}, "libraries": libraries}
 
     def hashes(self) -> dict[str, pa.DataType]:
-        return {"phash": pa.binary(BITS // 8)} if self.method == "phash" else {}
+        columns: dict[str, pa.DataType] = {}
+        if self.method in PERCEPTUAL:
+            columns[self.method] = pa.binary(self.bits // 8 * (8 if self.dihedral else 1))
+        elif self.method == "pixels":
+            columns["pixels"] = pa.binary(32)
+        elif self.method == "embedding":
+            columns["vector"] = pa.large_binary()
+        if self.verify == "strict":
+            columns["thumbnail"] = pa.binary(hashes.THUMBNAIL**2)
+        if self.keep == "sharpest":
+            columns["sharpness"] = pa.float64()
+        return columns
+
+    def examine(self, sample: Sample) -> dict[str, Any]:
+        """Give one image's columns; see ``Dataset.examine``. A vector costs no pixels."""
+        measured = self.measure(sample.picture()) if set(self.hashes()) - {"vector"} else {}
+        if self.of is not None:
+            vector = sample.features.get(self.of)
+            measured["vector"] = None if vector is None else packed(vector)
+        return measured
 
     def measure(self, pixels: Pixels) -> dict[str, Any]:
-        return {"phash": phash(pixels)} if self.method == "phash" else {}
+        measured: dict[str, Any] = {}
+        if self.method in PERCEPTUAL:
+            measured[self.method] = hashes.perceptual(self.method, pixels, self.bits, dihedral=self.dihedral)
+        elif self.method == "pixels":
+            measured["pixels"] = hashes.of_pixels(pixels)
+        if self.verify == "strict":
+            measured["thumbnail"] = hashes.thumbnail(pixels)
+        if self.keep == "sharpest":
+            measured["sharpness"] = hashes.sharpness(pixels)
+        return measured
+
+    @property
+    def grouped_by(self) -> tuple[str, ...]:
+        """The columns that ``groups`` needs."""
+        return ("id", "sha256") if self.method == "exact" else (self._column,)
+
+    @property
+    def _column(self) -> str:
+        return {"exact": "sha256", "embedding": "vector"}.get(self.method, self.method)
+
+    def groups(self, table: pa.Table) -> NDArray[np.int64]:
+        values = table.column(self._column)
+        if self.method == "embedding":
+            return Vectors(values, self.similarity).groups()
+        if self.method == "exact":
+            return equal(values, 32, pc.utf8_slice_codeunits(table.column("id"), DIGITS))
+        if self.method == "pixels":
+            return equal(values, 32)
+        return near(values, self.hashes()[self.method].byte_width, self.bits, int(self.limit), self.method)
 
     def decide(self, table: pa.Table) -> pa.Table:
-        rows = table.take(pa.array(self._preferred(table), pa.int64()))
-        if self.method == "exact":
-            found, limit = list(_equal(rows["sha256"].to_pylist(), rows["id"].to_pylist())), 0
-        else:
-            found, limit = list(_near(rows["phash"].to_pylist(), self.distance)), self.distance
-        ids, uris = rows["id"].to_pylist(), rows["uri"].to_pylist()
-        decisions = [
-            {
-                "id": ids[row],
-                "reason": "duplicate",
-                "message": _message(uris[keeper], distance, limit, self.method),
-                "keeper": ids[keeper],
-                "score": float(distance),
-                "limit": float(limit),
-            }
-            for row, keeper, distance in found
-        ]
-        return pa.Table.from_pylist(sorted(decisions, key=lambda decision: str(decision["id"])), schema=DECISION)
+        if "group" not in table.schema.names:
+            table = table.append_column("group", pa.array(self.groups(table)))
+        table = table.take(self._preferred(table))
+        groups = np.asarray(table.column("group").to_numpy()).copy()
+        compare, foreign = self._comparing(table), _flags(table, "foreign")
+        parts = []
+        if self.action == "flag" and "split" in table.schema.names:
+            inside = np.asarray(pc.equal(table.column("split"), "train").fill_null(False).to_numpy(), dtype=bool)
+            leaking = keepers.leaks(groups, compare, inside, foreign)
+            parts.append(self._decisions(table, leaking, "leaks_into_test"))
+            groups[leaking.rows] = keepers.NO_GROUP
+        found = keepers.duplicates(groups, compare, foreign)
+        parts.append(self._decisions(table, found, "duplicate"))
+        return pa.concat_tables(parts).sort_by("id")
 
-    def _preferred(self, table: pa.Table) -> list[int]:
+    def _preferred(self, table: pa.Table) -> pa.Array:
         """Give the rows' numbers, best keepers first; ids break ties, so that the rows' order does not count."""
-        uris, ids = table["uri"].to_pylist(), table["id"].to_pylist()
-        if self.keep == "first":
-            return sorted(range(table.num_rows), key=lambda i: (uris[i], ids[i]))
-        sides = zip(table["width"].to_pylist(), table["height"].to_pylist(), strict=True)
-        pixels = [(width or 0) * (height or 0) for width, height in sides]
-        size = [bytes_ or 0 for bytes_ in table["bytes"].to_pylist()]
-        return sorted(range(table.num_rows), key=lambda i: (-pixels[i], -size[i], uris[i], ids[i]))
+        columns: dict[str, Any] = {}
+        if "foreign" in table.schema.names:
+            columns["foreign"] = pc.invert(table.column("foreign"))
+        if "partition" in table.schema.names:
+            columns["partition"] = table.column("partition")
+        if self.keep == "largest":
+            sides = [table.column(name).cast(pa.int64()).fill_null(0) for name in ("width", "height")]
+            columns["pixels"] = pc.negate(pc.multiply(*sides))
+            columns["bytes"] = pc.negate(table.column("bytes").fill_null(0))
+        elif self.keep == "sharpest":
+            columns["sharpness"] = pc.negate(table.column("sharpness"))
+        columns |= {name: table.column(name) for name in ("uri", "id")}
+        return pc.sort_indices(pa.table(columns), [(name, "ascending") for name in columns])
+
+    def _comparing(self, table: pa.Table) -> keepers.Compares:
+        """Say how rows compare with their keepers."""
+        values = table.column(self._column)
+        if self.method in ("exact", "pixels"):
+            return lambda rows, best: np.zeros(len(rows))
+        if self.method == "embedding":
+            return Vectors(values, self.similarity).compare
+        strict = self.verify == "strict"
+        thumbnails = as_bytes(table.column("thumbnail"), hashes.THUMBNAIL**2) if strict else None
+        row_bytes = self.hashes()[self.method].byte_width
+        return Hashes(values, row_bytes, self.bits, int(self.limit), thumbnails).compare
+
+    def _decisions(self, table: pa.Table, found: keepers.Found, reason: str) -> pa.Table:
+        rows, best = pa.array(found.rows), pa.array(found.keepers)
+        ids, keeper = table.column("id").take(rows), table.column("id").take(best)
+        uris = table.column("uri").take(best).combine_chunks()
+        scores, many = pa.array(found.scores, pa.float64()), len(rows)
+        said = pa.array(found.scores.round(3) if self.method == "embedding" else found.scores.astype(np.int64))
+        told = {
+            "exact": ["the same bytes as ", uris],
+            "pixels": ["the same pixels as ", uris],
+            "embedding": [f"its {self.of} is that of ", uris, ": cosine ", said, f", from {self.limit:g} on it is"],
+        }.get(
+            self.method,
+            ["looks like ", uris, ": ", said, f" of {self.bits} bits differ, at most {self.limit:g} may"],
+        )
+        if reason == "leaks_into_test":
+            told = [*told, "; it is for training, that one is for ", table.column("split").take(best).combine_chunks()]
+        texts = [pa.repeat(part, many) if isinstance(part, str) else part.cast(pa.string()) for part in told]
+        columns = {
+            "id": ids,
+            "reason": pa.repeat(reason, many),
+            "message": pc.binary_join_element_wise(*texts, ""),
+            "keeper": keeper,
+            "score": scores,
+            "limit": pa.repeat(self.limit, many),
+        }
+        return pa.table(columns, schema=DECISION)
 
 
-Found = Iterator[tuple[int, int, int]]  # row, keeper, distance
-
-
-def _message(uri: str, distance: int, limit: int, method: str) -> str:
-    if method == "exact":
-        return f"the same bytes as {uri}"
-    return f"looks like {uri}: {distance} of {BITS} bits differ, at most {limit} may"
-
-
-def phash(pixels: Pixels) -> bytes:
-    """Give the perceptual hash of an image: 256 bits, lowest frequency first, row by row."""
-    small = resize(luma(as_bytes(pixels))[:, :, None], Size(SIDE, SIDE))[:, :, 0]
-    low = np.asarray(cv2.dct(small.astype(np.float32)))[:LOW, :LOW] * SCALES[:, None] * SCALES
-    return np.packbits(low > np.median(low)).tobytes()
-
-
-def _equal(digests: list[Any], ids: list[str]) -> Found:
-    """Find rows of equal files: the same frame, tile or copy of each."""
-    first: dict[tuple[Any, str], int] = {}
-    for row, (digest, name) in enumerate(zip(digests, ids, strict=True)):
-        keeper = first.setdefault((digest, name[KEY:]), row)
-        if keeper != row and digest is not None:
-            yield row, keeper, 0
-
-
-def _near(hashes: list[bytes | None], distance: int) -> Found:
-    """Find the rows that lie within ``distance`` of a better one that stays; rows come best first."""
-    rows_of: dict[bytes, list[int]] = defaultdict(list)
-    for row, value in enumerate(hashes):
-        if value is not None:
-            rows_of[value].append(row)
-    distinct = sorted(rows_of)
-    words = np.frombuffer(b"".join(distinct), dtype=np.uint64).reshape(-1, BITS // 64)
-    for group in _groups(words, distance):
-        waiting = sorted(group, key=lambda i: rows_of[distinct[i]][0])
-        while waiting:
-            best, *others = waiting
-            keeper = rows_of[distinct[best]][0]
-            yield from ((row, keeper, 0) for row in rows_of[distinct[best]][1:])
-            apart = _apart(words[others], words[best]).tolist()
-            for other, bits in zip(others, apart, strict=True):
-                if bits <= distance:
-                    yield from ((row, keeper, bits) for row in rows_of[distinct[other]])
-            waiting = [other for other, bits in zip(others, apart, strict=True) if bits > distance]
-
-
-def _apart(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.int64]:
-    return np.asarray(np.bitwise_count(left ^ right).sum(axis=-1, dtype=np.int64))
-
-
-def _groups(words: NDArray[np.uint64], distance: int) -> list[list[int]]:
-    """Join distinct, sorted hashes into groups in which each lies within ``distance`` of another (union-find)."""
-    parent = list(range(len(words)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for left, right in _pairs(words, distance):
-        for i, j in zip(left.tolist(), right.tolist(), strict=True):
-            a, b = root(i), root(j)
-            parent[max(a, b)] = min(a, b)
-    groups: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(words)):
-        groups[root(i)].append(i)
-    return list(groups.values())
-
-
-def _pairs(words: NDArray[np.uint64], distance: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Find pairs of hashes within ``distance`` among those with an equal band: never all pairs.
-
-    Up to ``FEW`` hashes 32 bands of 8 bits, above it 16 bands of 16 bits. Found of planted pairs, by the bits that
-    differ (24, 36, 48, 60): 100, 100, 100, 99 % of 10,000 hashes, 99, 79, 43, 19 % of 30,000. A hash meets at most
-    ``CAP`` others of its bucket, the next ones in order.
-    """
-    bands = words.view(np.uint8 if len(words) <= FEW else np.uint16)
-    for band in bands.T:
-        order = np.argsort(band, kind="stable")
-        keys = band[order]
-        starts = np.arange(len(order))
-        for step in range(1, CAP + 1):
-            starts = starts[starts + step < len(order)]
-            starts = starts[keys[starts] == keys[starts + step]]
-            if not len(starts):
-                break
-            left, right = order[starts], order[starts + step]
-            near = _apart(words[left], words[right]) <= distance
-            if near.any():
-                yield left[near], right[near]
+def _flags(table: pa.Table, name: str) -> NDArray[np.bool_]:
+    if name not in table.schema.names:
+        return np.zeros(table.num_rows, dtype=bool)
+    return np.asarray(table.column(name).to_numpy(), dtype=bool)

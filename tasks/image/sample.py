@@ -152,6 +152,10 @@ class Sample:
         """Go on with other targets, in the source's coordinates."""
         return replace(self, targets=targets)
 
+    def featured(self, step: str, vector: NDArray[np.float32]) -> Sample:
+        """Add a vector made by a step."""
+        return replace(self, features={**self.features, step: vector})
+
     def did(self, step: str, operation: str, params: Mapping[str, Any]) -> Sample:
         """Record a step in the lineage."""
         return replace(self, lineage=(*self.lineage, Done(step, operation, params)))

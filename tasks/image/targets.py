@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import Rejected
+from tasks.image.fractions import in_pixels
 from tasks.image.geometry import Geometry, Polygon, Size, area
 from tasks.image.masks import Mask
 from tasks.image.outlines import from_runs, outlines
@@ -17,6 +18,7 @@ from tasks.image.places import bounds, corners, mirrors, points_through, quad, t
 
 BAD: Final = "bad_annotations"
 UNPAIRED: Final = "unpaired_key_points"
+NEAR: Final = 1.0  # px: tools differ by as much in what the bounds of an outline are
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Targets:
     ``boxes`` is N x 4, [x, y, width, height], float64; ``categories`` names each box. Of each box: ``polygons``, the
     outlines of its parts (none where it has no segmentation; empty where no box has one); ``rotated`` (N x 5), [center
     x, center y, width, height, degrees]; ``key_points`` (N x K x 3), [x, y, visibility]; ``numbers``, which of the
-    source's annotations it is. ``mask`` (H x W) holds a class index for each pixel.
+    source's annotations it is; ``shares``, how much of it mixing with other images left visible (nothing: all). ``mask``
+    (H x W) holds a class index for each pixel, ``void`` (H x W) says which of these show nothing of any source.
     """
 
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
@@ -55,6 +58,8 @@ class Targets:
     pairs: tuple[tuple[int, int], ...] | None = None
     mask: Mask | None = None
     numbers: tuple[int, ...] = ()
+    shares: NDArray[np.float64] | None = None
+    void: NDArray[np.bool_] | None = None
 
     @classmethod
     def read(
@@ -67,8 +72,8 @@ class Targets:
         """Read the listing's annotations: ``{"boxes": [[x, y, w, h], ...], "categories": [name, ...]}``.
 
         Beside these may stand, an item or null a box, ``segmentation`` (lists of polygons as flat lists, or COCO's run
-        lengths for an image of ``size``), ``rbox`` and ``keypoints`` (flat). Raises ``Rejected`` where masks or run
-        lengths are not those of an image of ``size``.
+        lengths for an image of ``size``), ``rbox`` and ``keypoints`` (flat); under ``relative`` all but ``rbox`` are
+        fractions of ``size``. Raises ``Rejected`` where masks or run lengths are not those of an image of ``size``.
         """
         if mask is not None and size is not None and mask.shape != (size.height, size.width):
             raise Rejected(
@@ -76,6 +81,8 @@ class Targets:
             )
         if not annotations:
             return cls(mask=mask)
+        if annotations.get("relative") and size is not None:
+            annotations = in_pixels(annotations, size)
         boxes = np.asarray(annotations.get("boxes", []), dtype=np.float64).reshape(-1, 4)
         targets = cls(boxes, tuple(annotations.get("categories", [])), mask=mask, numbers=tuple(range(len(boxes))))
         if "segmentation" in annotations:
@@ -87,7 +94,7 @@ class Targets:
         if kinds.key_points:
             flat = [0.0] * 3 * len(kinds.key_points)
             points = [one or flat for one in annotations.get("keypoints", [None] * len(boxes))]
-            shaped = np.array(points, dtype=np.float64).reshape(len(boxes), -1, 3)
+            shaped = np.array(points, dtype=np.float64).reshape(len(boxes), len(kinds.key_points), 3)
             targets = replace(targets, key_points=shaped, pairs=kinds.pairs)
         return targets
 
@@ -105,6 +112,7 @@ class Targets:
             rotated=self.rotated[at] if self.rotated is not None else None,
             key_points=self.key_points[at] if self.key_points is not None else None,
             numbers=tuple(self.number(i) for i in at),
+            shares=self.shares[at] if self.shares is not None else None,
         )
 
     def number(self, i: int) -> int:
@@ -112,7 +120,7 @@ class Targets:
         return self.numbers[i] if self.numbers else i
 
     def outlines(self) -> tuple[tuple[Polygon, ...], ...]:
-        """Give what each box is the bounds of: the parts of its segmentation, else its rotated box; empty: itself."""
+        """Give what each box is drawn around: the parts of its segmentation, else its rotated box; empty: itself."""
         parts: tuple[tuple[Polygon, ...], ...] = self.polygons or ((),) * len(self.boxes)
         if self.rotated is None:
             return self.polygons
@@ -136,11 +144,12 @@ class Targets:
             rotated=rotated,
             key_points=points,
             numbers=(*(self.number(i) for i in range(count)), *range(first, first + len(boxes))),
+            shares=np.concatenate([self.shares, np.ones(len(boxes))]) if self.shares is not None else None,
         )
 
     def placed(self, geometry: Geometry, min_visibility: float, min_size: float) -> Placed:
         """Take all objects through a whole chain at once; see ``place``."""
-        found = place(self.boxes, geometry, min_visibility, min_size, self.outlines())
+        found = place(self.boxes, geometry, min_visibility, min_size, self.outlines(), self.shares)
         for one in found.dropped:
             with_it = [name for name, has in self._parts(one["box"]) if has]
             one.update({"box": self.number(one["box"]), **({"with": with_it} if with_it else {})})
@@ -187,7 +196,8 @@ class Targets:
 
 def _polygons(segmentation: Any, size: Size | None) -> tuple[Polygon, ...]:
     if not isinstance(segmentation, Mapping):
-        return tuple(np.array(flat, dtype=np.float64).reshape(-1, 2) for flat in segmentation or ())
+        found = (np.array(flat, dtype=np.float64).reshape(-1, 2) for flat in segmentation or ())
+        return tuple(one for one in found if area(one) > 0)  # a line outlines nothing
     height, width = segmentation["size"]
     if size is not None and size != (width, height):
         raise Rejected(
@@ -208,13 +218,15 @@ def _rotated(box: list[float]) -> list[float]:
 class Placed:
     """Boxes after the pixels moved: those kept, which source boxes they are, and those dropped with the reason.
 
-    ``visible`` holds, for each box kept, the outlines of what is visible of its parts.
+    ``visible`` holds, for each box kept, the outlines of what is visible of its parts; ``shares``, how much that is of
+    all of it.
     """
 
     boxes: NDArray[np.float64]
     kept: list[int]
     dropped: list[dict[str, Any]]
     visible: list[list[Polygon]] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
 
 
 def place(
@@ -223,23 +235,29 @@ def place(
     min_visibility: float,
     min_size: float,
     outlines: Sequence[Sequence[Polygon]] = (),
+    shares: NDArray[np.float64] | None = None,
 ) -> Placed:
     """Take boxes through a whole chain at once: four corners mapped, clipped by what is visible, bounds taken last.
 
-    A box with ``outlines`` has the bounds of these instead, which are tighter. Visibility is the visible part of the
-    mapped area against all of it (inclusive at 1.0, counted from the source). A box under ``min_visibility``, or
-    narrower or lower than ``min_size`` pixels, is dropped.
+    A box that is the bounds of its ``outlines`` is those of them afterwards too, which is tighter. Visibility is the
+    visible part of the mapped area against all of it (inclusive at 1.0, counted from the source: ``shares`` say how
+    much of each was visible before). A box under ``min_visibility``, or narrower or lower than ``min_size`` pixels, is
+    dropped.
     """
     placed: list[list[float]] = []
     kept: list[int] = []
     dropped: list[dict[str, Any]] = []
     visible: list[list[Polygon]] = []
+    visibilities: list[float] = []
     window = _window(geometry)
     for i, (x, y, w, h) in enumerate(boxes.tolist()):
-        parts = [through(part, geometry) for part in (outlines[i] if outlines else ()) or (corners(x, y, w, h),)]
+        box, own = corners(x, y, w, h), outlines[i] if outlines else ()
+        drawn = [through(part, geometry) for part in own]
+        parts = drawn if own and _is_bounds(box, own) else [through(box, geometry)]
         total = sum(area(whole) for whole, _ in parts)
         in_view = [(whole, seen) for whole, seen in parts if len(seen) > 2]
         visibility = min(1.0, sum(area(seen) for _, seen in in_view) / total) if total > 0 else 0.0
+        visibility *= float(shares[i]) if shares is not None else 1.0
         lefts, tops, rights, bottoms = zip(*(bounds(*part, window) for part in in_view or parts[:1]), strict=True)
         left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
         width, height = right - left, bottom - top
@@ -250,8 +268,15 @@ def place(
         else:
             kept.append(i)
             placed.append([left, top, width, height])
-            visible.append([seen for _, seen in in_view])
-    return Placed(np.array(placed, dtype=np.float64).reshape(-1, 4), kept, dropped, visible)
+            visible.append([seen for _, seen in drawn or parts if len(seen) > 2])
+            visibilities.append(visibility)
+    return Placed(np.array(placed, dtype=np.float64).reshape(-1, 4), kept, dropped, visible, visibilities)
+
+
+def _is_bounds(box: Polygon, outlines: Sequence[Polygon]) -> bool:
+    """Say whether a box was drawn around its outlines, and not around more than is outlined."""
+    points = np.concatenate(outlines)
+    return bool(max(np.abs(points.min(axis=0) - box[0]).max(), np.abs(points.max(axis=0) - box[2]).max()) <= NEAR)
 
 
 def _window(geometry: Geometry) -> Polygon:

@@ -1,7 +1,7 @@
 """The files of a local folder, or of anything that is mounted like one."""
 
 # pathlib would rewrite names (a//b, a/./b), and costs more than the reading of a small file.
-# ruff: noqa: PTH114, PTH116, PTH123
+# ruff: noqa: PTH112, PTH114, PTH116, PTH123
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LocalFiles(Files):
             os.scandir(self.root).close()
 
     def walk(self, *, hidden: bool = False, depth: int | None = None, below: str = "") -> Iterator[Found]:
-        """Descend depth first, one folder open a level."""
+        """Descend depth first, one folder open a level. A folder that is an imagemill dataset is passed over."""
         folders = [(self._scan(""), "")]
         try:
             while folders:
@@ -53,7 +53,7 @@ class LocalFiles(Files):
                     if name[0] == "." and not hidden:
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        if depth is None or len(folders) < depth:
+                        if (depth is None or len(folders) < depth) and not _is_dataset(entry):
                             folders.append((self._scan(prefix + name), f"{prefix}{name}/"))
                             break
                     else:
@@ -160,6 +160,11 @@ def _kind(path: str, mode: int) -> str:
         if test(mode):
             return kind
     return "a device"
+
+
+def _is_dataset(folder: os.DirEntry[str]) -> bool:
+    """Say whether results lie here: below their own source, they would be read as images of the next run."""
+    return os.path.isdir(folder.path + "/.imagemill")
 
 
 def _nothing() -> Iterator[os.DirEntry[str]]:

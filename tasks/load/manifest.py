@@ -13,7 +13,7 @@ import io
 import json
 import posixpath
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, BinaryIO, Final
@@ -46,6 +46,14 @@ _SHAPES: Final = {
     pa.timestamp("us"): rf"{_DAY}({_TIME})?$",
     _UTC: rf"{_DAY}{_TIME}(Z|[+-]\d\d:?\d\d)$",
 }
+
+
+class MissingColumn(RequestError):
+    """A table lacks a column; ``option`` is the source's field that names it."""
+
+    def __init__(self, message: str, option: str) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class Table(ABC):
@@ -256,7 +264,7 @@ class Manifest:
                 advice = f"set uri_column: {likely}" if likely else f"set {option}"
                 if len(names) == 1 and ";" in names[0]:
                     advice = "columns are separated by commas, not by semicolons"
-                raise RequestError(f"{title}: there is no column {column!r}; {exist}; {advice}")
+                raise MissingColumn(f"{title}: there is no column {column!r}; {exist}; {advice}", option)
 
     @cached_property
     def columns(self) -> pa.Schema:
@@ -285,7 +293,7 @@ class Manifest:
                 low = min(relative) if low is None else min(low, *relative)
                 high = max(relative) if high is None else max(high, *relative)
         self._refuse_twice(seen)
-        columns = [(name, _renamed(name, self._table.names, self._table.title), guess.type(name)) for name in carried]
+        columns = [(name, renamed(name, self._table.names, self._table.title), guess.type(name)) for name in carried]
         common = None if low is None or high is None else posixpath.commonprefix([low, high]).rpartition("/")
         return columns, None if common is None else unescape(common[0] + common[1])
 
@@ -402,7 +410,8 @@ def _json(mask: Mapping[str, Any]) -> str:
     return json.dumps({"mask": mask}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _renamed(name: str, names: list[str], title: str) -> str:
+def renamed(name: str, names: Sequence[str], title: str) -> str:
+    """Give the name under which a column travels: another where rows use its name themselves."""
     if name not in RESERVED:
         return name
     new = f"manifest_{name}"

@@ -1,11 +1,14 @@
-"""A source: a folder, a glob, a manifest or a COCO file, as a listing of images and a way to read each.
+"""A source: a folder, a manifest or what another format lays out, as a listing of images and a way to read each.
 
 What is listed: every file below the root that is not hidden (no part of its path begins with a dot), whatever its
-extension; a manifest's rows and nothing else; with ``coco``, the folder's files without the annotations file.
-A file that turns out to be no image becomes a rejected row: nothing is skipped in silence. A ``.tar`` is one file here.
+extension, and the members of every ``.tar`` (see ``tar``); a manifest's rows and nothing else; with ``coco``, the
+folder's files without the annotations file; with the other formats, what their modules here say.
+A file that turns out to be no image becomes a rejected row: nothing is skipped in silence. A folder below the root
+that is an imagemill dataset is no source: results may lie beside their images.
 
-What the label is: with a folder or glob, the first folder below the root (none for files at the root); with a
-manifest, ``label_column`` as it is written (``label`` where there is such a column); with ``coco``, none.
+What the label is: with a folder or glob, the first folder below the root or within the archive there (none for files
+at the root); with a manifest, ``label_column`` as it is written (``label`` where there is such a column); with
+``coco``, ``voc`` and ``yolo``, none.
 
 What the mask is: with a manifest, the file that ``mask_column`` names, of class indices (``masks`` says of which form).
 
@@ -14,6 +17,7 @@ What the mask is: with a manifest, the file that ``mask_column`` names, of class
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -25,16 +29,35 @@ import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tasks.errors import RequestError
-from tasks.image.targets import BOXES, Kinds
+from tasks.image.targets import Kinds
+from tasks.load import imagefolder, parquet_images, tar, voc, webdataset, yolo
 from tasks.load.coco import Coco
 from tasks.load.files import URL, Files, secrets, without_credentials
+from tasks.load.folder import Folder, matcher, matching
+from tasks.load.gathered import Found as Listed
+from tasks.load.gathered import Gathered
 from tasks.load.header import Limits
-from tasks.load.listing import Row, batches, escape, legible, unescape
+from tasks.load.listing import legible, unescape
 from tasks.load.local import LocalFiles
 from tasks.load.manifest import CsvTable, Manifest, ParquetTable
+from tasks.load.metadata import Kind
+from tasks.load.prepared import Prepared
 from tasks.load.remote import RemoteFiles, fetch, filesystem, speaking
 
-Format = Literal["auto", "folder", "glob", "csv", "parquet", "coco"]
+Format = Literal[
+    "auto",
+    "folder",
+    "glob",
+    "csv",
+    "parquet",
+    "coco",
+    "imagefolder",
+    "webdataset",
+    "huggingface",
+    "imagemill",
+    "voc",
+    "yolo",
+]
 
 _MANIFESTS: Final[dict[str, Format]] = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _TABLES: Final = {"csv": CsvTable, "parquet": ParquetTable}
@@ -77,12 +100,17 @@ class SourceSpec(BaseModel):
 
     path: str = Field(min_length=1, description="a folder, a file, a pattern or a URL; relative to the pipeline file")
     format: Format = "auto"
-    annotations: str | None = Field(None, min_length=1, description="the annotations' file, relative to `path`")
+    annotations: str | None = Field(
+        None, min_length=1, description="the annotations' file (coco, yolo) or folder (voc), relative to `path`"
+    )
     uri_column: str = "uri"
     label_column: str = "label"
     mask_column: str | None = Field(None, min_length=1, description="a manifest's column that names each image's mask")
+    image_column: str | None = Field(None, min_length=1, description="the column of images, with huggingface")
+    output: str | None = Field(None, min_length=1, description="the output of another dataset, with imagemill")
     labels: Literal["folder", "none"] = "folder"
     frames: Literal["first", "all"] = "first"
+    metadata: tuple[Kind, ...] = Field((), description="what files say beside pixels that rows keep; else dropped")
     limits: SourceLimits = SourceLimits()
     storage_options: dict[str, Any] = Field({}, repr=False)
 
@@ -114,14 +142,23 @@ class Layout(Protocol):
         ...
 
 
+class Members(Protocol):
+    """The members of the containers below a root."""
+
+    def read(self, uri: str, etag: str, limit: int) -> bytes | None:
+        """Give a member's bytes; nothing where the URI names none."""
+        ...
+
+
 class Source:
     """An opened source. Opening is cheap, so each worker opens its own: a manifest is not read before it is listed."""
 
-    def __init__(self, spec: SourceSpec, files: Files, layout: Layout) -> None:
+    def __init__(self, spec: SourceSpec, files: Files, layout: Layout, members: Members | None = None) -> None:
         self.root = legible(files.root)
         self._spec = spec
         self._files = files
         self._layout = layout
+        self._members = members
         self._limit = spec.limits.limits().bytes
 
     @cached_property
@@ -143,12 +180,16 @@ class Source:
         """Give ``LISTING`` and ``columns``, unsorted, a batch at a time."""
         return self._layout.listing(batch_rows)
 
-    def read(self, uri: str) -> bytes:
-        """Give one source's bytes.
+    def read(self, uri: str, etag: str = "") -> bytes:
+        """Give one source's bytes; ``etag``, as it was listed, spares a container's member the search for it.
 
         ``Rejected`` (``missing``, ``unreadable``, ``too_many_bytes``) is a verdict on this file. ``OSError`` is not:
         the disk, the network, the mount or the credentials failed, and trying again may help.
         """
+        if self._members is not None and "://" not in uri:
+            data = self._members.read(uri, etag, self._limit)
+            if data is not None:
+                return data
         if "://" not in uri:
             return self._files.read(unescape(uri), self._limit)
         if uri.startswith("file:///"):
@@ -164,56 +205,68 @@ def open_source(spec: SourceSpec) -> Source:
     remote = _is_url(spec.path)
     path = spec.path if remote else os.path.abspath(_local(spec.path))  # noqa: PTH100 - resolve() follows links
     format = _format(spec, path, remote)
-    if spec.annotations is not None and format != "coco":
-        raise RequestError(f"{without_credentials(path)}: annotations belong to format: coco, and this is {format}")
-    if spec.mask_column is not None and format not in _TABLES:
-        raise RequestError(
-            f"{without_credentials(path)}: mask_column names a column of a manifest (.csv, .parquet); this is {format}"
-        )
+    _refuse_unread(spec, format, without_credentials(path))
     if format in _TABLES:
         return _open_manifest(spec, format, path, remote)
-    folder, pattern = _split(path) if format == "glob" else (path, None)
+    if format == "imagemill":
+        return _open_prepared(spec, path, remote)
+    folder, pattern = _place(path, format, remote)
     files: LocalFiles | RemoteFiles = RemoteFiles(folder, spec.storage_options) if remote else LocalFiles(folder)
     files.check()
-    layout = Folder(files, pattern, spec.labels) if format != "coco" else _coco(spec, files)
-    return Source(spec, files, layout)
+    if pattern is not None:
+        matcher(pattern)  # says what is wrong with it before anything is listed
+    if format == "coco":
+        return Source(spec, files, _coco(spec, files))
+    if format in ("folder", "glob"):
+        tars = tar.TarMembers(files)
+        return Source(spec, files, Folder(files, pattern, spec.labels, tars), tars)
+    return _open_gathered(spec, format, files, pattern)
 
 
-class Folder:
-    """The files below a folder, or those of them that match a pattern."""
-
-    columns = pa.schema([])
-    categories: tuple[str, ...] = ()
-    kinds = BOXES
-
-    def __init__(self, files: Files, pattern: str | None, labels: str) -> None:
-        self._files = files
-        self._labelled = labels == "folder"
-        self._hidden = pattern is not None and any(part.startswith(".") for part in pattern.split("/"))
-        self._depth = None if pattern is None or "**" in pattern else pattern.count("/") + 1
-        self._matches = _matcher(pattern)
-
-    def listing(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """Give the files in no order."""
-        return batches(self._rows(), batch_rows)
-
-    def _rows(self) -> Iterator[Row]:
-        labelled, matches = self._labelled, self._matches
-        for name, size, etag in self._files.walk(hidden=self._hidden, depth=self._depth):
-            if matches is None or matches(name):
-                label = legible(name[: name.index("/")]) if labelled and "/" in name else None
-                yield escape(name), size, etag, label, None
+_ONLY: Final[dict[str, tuple[str, ...]]] = {
+    "annotations": ("coco", "voc", "yolo"),
+    "mask_column": ("csv", "parquet"),
+    "image_column": ("huggingface",),
+    "output": ("imagemill",),
+}
 
 
-def _matcher(pattern: str | None) -> Callable[[str], Any] | None:
-    if pattern is None:
-        return None
-    from fsspec.utils import glob_translate
+def _refuse_unread(spec: SourceSpec, format: str, place: str) -> None:
+    """Refuse what this format would not read."""
+    for name, formats in _ONLY.items():
+        if getattr(spec, name) is not None and format not in formats:
+            belong = "belong" if name.endswith("s") else "belongs"
+            raise RequestError(f"{place}: {name} {belong} to format: {', '.join(formats)}, and this is {format}")
 
-    try:
-        return re.compile(glob_translate(pattern)).match
-    except ValueError as error:
-        raise RequestError(f"{pattern}: {error}") from error
+
+def _open_prepared(spec: SourceSpec, path: str, remote: bool) -> Source:
+    if remote:
+        raise RequestError(f"{without_credentials(path)}: an imagemill dataset is read from a file system")
+    files = LocalFiles(path)
+    files.check()
+    made = Prepared(path, spec.output)
+    labelled = spec.labels == "folder"
+    return Source(spec, files, Gathered(path, made.rows, labelled, made.categories, made.kinds), made)
+
+
+def _open_gathered(spec: SourceSpec, format: str, files: Files, pattern: str | None) -> Source:
+    """Open what must be read to its end before its columns are known."""
+    labelled = spec.labels == "folder"
+    label = spec.label_column if labelled else None
+    if format == "yolo":
+        data = yolo.Yolo(files, spec.annotations or yolo.DATA)
+        return Source(spec, files, Gathered(files.root, data.images, labelled, data.names, data.kinds))
+    tars = tar.TarMembers(files)
+    found: Callable[[], Iterator[Listed]] = {
+        "webdataset": lambda: webdataset.samples(files, matching(files, pattern), tars),
+        "huggingface": lambda: parquet_images.rows(
+            files, matching(files, pattern), spec.image_column, label, "label_column" in spec.model_fields_set
+        ),
+        "voc": lambda: voc.images(files, spec.annotations or voc.ANNOTATIONS),
+        "imagefolder": lambda: imagefolder.images(files, label),
+    }[format]
+    containers: dict[str, Members] = {"webdataset": tars, "huggingface": parquet_images.ParquetMembers(files)}
+    return Source(spec, files, Gathered(files.root, found, labelled), containers.get(format))
 
 
 def _open_manifest(spec: SourceSpec, format: str, path: str, remote: bool) -> Source:
@@ -257,6 +310,17 @@ def _format(spec: SourceSpec, path: str, remote: bool) -> Format:
     if manifest is not None:
         return manifest
     return "coco" if spec.annotations is not None else "folder"
+
+
+def _place(path: str, format: str, remote: bool) -> tuple[str, str | None]:
+    """Give the folder and, for a pattern or for one container alone, what to match in it."""
+    contained = {"folder": (tar.ENDING,), "webdataset": (".tar", ".gz", ".tgz"), "huggingface": (".parquet",)}
+    if format == "glob" or (format in ("webdataset", "huggingface") and _wildcard(path) and not Path(path).exists()):
+        return _split(path)
+    if path.endswith(contained.get(format, ())) and (remote or Path(path).is_file()):
+        folder, _, name = path.rpartition("/")
+        return folder or "/", glob.escape(name)
+    return path, None
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
+from tasks.augment.augment import BALANCED, Augment
+from tasks.collection.balance import Balance
 from tasks.collection.split import Split
+from tasks.fitted import FITTED, Derived, Fitted
 from tasks.image.geometry import Size
 from tasks.operation import DTYPES, Applied, Check, Composer, Dataset, Expander, Feature, Operation, Step
+from tasks.pipeline.explain import hint
+from tasks.pipeline.fitting import refuse_underived, refuse_unfit
 from tasks.pipeline.rewrite import settles
 from tasks.pipeline.spec import OutputSpec, PipelineSpec, Place, SpecError, StepSpec
 
@@ -27,6 +33,7 @@ class Node:
 
     ``rows`` says, for each group of rows (the unchanged originals ``""``, the copies of an expander ``.STEP``), how
     many a source has and which step last changed their pixels: equal ids with different pixels never meet in a union.
+    ``fit`` is the operation as the file has it, where its values are fitted on this collection.
     """
 
     id: str
@@ -39,6 +46,7 @@ class Node:
     channels: int | None
     rows: Mapping[str, tuple[int, str]]
     features: tuple[str, ...] = ()
+    fit: Fitted | None = None
 
     @property
     def expanded(self) -> bool:
@@ -48,25 +56,29 @@ class Node:
 
 @dataclass(frozen=True)
 class Output:
-    """One output with everything that is fixed before the first row."""
+    """One output with everything that is fixed before the first row.
+
+    ``rows`` says how many a source has: of the classes whose copies are counted apart, and (None) of all others.
+    """
 
     spec: OutputSpec
     node: Node
     form: Form
     ancestors: tuple[str, ...]
     features: Mapping[str, list[str]] = field(default_factory=dict)
+    rows: Mapping[str | None, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The output's name."""
         return self.spec.name
 
-    def expected_bytes(self, listed: int) -> int:
+    def expected_bytes(self, listed: int, label: str | None = None) -> int:
         """Estimate one source's bytes in this output, in integers that are frozen with the writer's version.
 
-        ``listed`` is the size in the listing, below zero where it is unknown.
+        ``listed`` is the size in the listing, below zero where it is unknown; ``label`` the source's class.
         """
-        rows = sum(count for count, _ in self.node.rows.values())
+        rows = self.rows.get(label, self.rows[None])
         floats = sum(len(names) for names in self.features.values())
         return rows * (ROW_BYTES + 4 * floats + self._image_bytes(listed))
 
@@ -108,12 +120,46 @@ class Graph:
         """The checks that measure a source once: those before anything makes several rows of it."""
         return [n for n in self.nodes.values() if isinstance(n.operation, Check) and not n.expanded]
 
+    def mixes(self, output: Output) -> bool:
+        """Say whether an output's rows depend on other images of the collection than their own."""
+        return any(self.nodes[name].operation.mixes for name in output.ancestors)
+
+    @property
+    def mixing(self) -> tuple[bool, ...]:
+        """Say for each output whether it mixes images."""
+        return tuple(self.mixes(output) for output in self.outputs)
+
     @property
     def datasets(self) -> list[Node]:
         """The steps that decide on the whole table, in the file's order."""
         return [
             n for n in self.nodes.values() if isinstance(n.operation, Dataset) and not isinstance(n.operation, Split)
         ]
+
+    @property
+    def fits(self) -> list[Node]:
+        """The steps whose values are fitted on this collection."""
+        return [node for node in self.nodes.values() if node.fit is not None]
+
+    @cached_property
+    def waiting(self) -> dict[str, Fitted]:
+        """The steps that cannot run yet: their values are not fitted, or not read from the dataset that has them."""
+        operations = {name: node.operation for name, node in self.nodes.items()}
+        return {name: one for name, one in operations.items() if isinstance(one, Fitted) and one.fit_from is not None}
+
+    def is_ready(self, output: Output) -> bool:
+        """Say whether an output depends on no step that cannot run yet."""
+        return self.waiting.keys().isdisjoint(output.ancestors)
+
+    def with_fits(self, values: Mapping[str, Mapping[str, Any]]) -> Graph:
+        """Give the graph with the values of these steps. Raises ``ValueError`` where they are another method's."""
+        nodes = {
+            name: replace(node, operation=self.waiting[name].with_fit(values[name]))
+            if name in values and name in self.waiting
+            else node
+            for name, node in self.nodes.items()
+        }
+        return replace(self, nodes=nodes)
 
     def output(self, name: str) -> Output:
         """Give an output by its name."""
@@ -126,7 +172,58 @@ def build(spec: PipelineSpec) -> Graph:
     for step in spec.steps:
         nodes[step.id] = _node(step, nodes)
     outputs = tuple(_output(output, nodes, spec) for output in spec.outputs)
-    return Graph(spec, nodes, outputs, _settling(nodes))
+    graph = Graph(spec, nodes, outputs, _settling(nodes))
+    _refuse_second_split(nodes)
+    for node in nodes.values():
+        found = [name for need in node.needs for name in nodes[need].features]
+        refuse_underived(node, {name: len(_components(nodes[name])) for name in found})
+    refuse_unfit(graph, {name: ancestors(node.needs, nodes) for name, node in nodes.items()})
+    _refuse_unbalanced(nodes)
+    return graph
+
+
+def balance_of(node: Node, nodes: Mapping[str, Node]) -> Node | None:
+    """Find the last step before one that balances by its copies."""
+    before = (nodes[name] for name in reversed(ancestors(node.needs, nodes)))
+    return next((one for one in before if isinstance(one.operation, Balance) and one.operation.by == "augment"), None)
+
+
+def _refuse_unbalanced(nodes: Mapping[str, Node]) -> None:
+    """Refuse copies that nothing balances, and a balance that sets no copies."""
+    counted = [
+        node
+        for node in nodes.values()
+        if isinstance(node.operation, Augment) and not isinstance(node.operation.copies, int)
+    ]
+    set_by = {one.id for node in counted if (one := balance_of(node, nodes))}
+    for node in nodes.values():
+        operation = node.operation
+        if isinstance(operation, Augment) and operation.copies == BALANCED and balance_of(node, nodes) is None:
+            raise SpecError.at(node.place, "copies: balanced needs a step `balance: {by: augment}` before it")
+        if isinstance(operation, Balance) and operation.by == "augment" and node.id not in set_by:
+            raise SpecError.at(
+                node.place, f"{node.id} sets the copies of an augment step: write `copies: balanced` in one after it"
+            )
+
+
+def _refuse_second_split(nodes: Mapping[str, Node]) -> None:
+    splits = [node for node in nodes.values() if isinstance(node.operation, Split)]
+    if len(splits) > 1:
+        first = splits[0].place
+        where = f" (line {first.line})" if first.line else ""
+        raise SpecError.at(
+            splits[1].place, f"there is one split for a whole pipeline, {splits[0].id}{where}: leave {splits[1].id} out"
+        )
+
+
+def _refuse_unread(step: StepSpec, operation: Dataset, features: Sequence[str]) -> None:
+    """Raise where a step measures the vectors of a feature step that is not before it."""
+    for name in operation.reads:
+        if name not in features:
+            raise SpecError.at(
+                step.place,
+                f"{step.id} compares the vectors of `{name}`, no feature step before it{hint(name, features)}",
+            )
 
 
 def _node(step: StepSpec, nodes: Mapping[str, Node]) -> Node:
@@ -137,6 +234,11 @@ def _node(step: StepSpec, nodes: Mapping[str, Node]) -> Node:
     channels = _agreed([p.channels for p in parents])
     rows = _union(parents, step.place, step.id) if parents else {"": (1, "")}
     features = tuple(dict.fromkeys(name for p in parents for name in p.features))
+    if isinstance(operation, Fitted):
+        try:
+            operation.refuse(channels)
+        except ValueError as error:
+            raise SpecError.at(step.place, str(error)) from error
     usable = dtypes & frozenset(operation.takes)
     if not usable:
         raise SpecError.at(
@@ -148,6 +250,10 @@ def _node(step: StepSpec, nodes: Mapping[str, Node]) -> Node:
         raise SpecError.at(
             step.place, f"{operation.name()} decides on sources: put it before the steps that make copies"
         )
+    if isinstance(operation, Dataset):
+        _refuse_unread(step, operation, features)
+    if operation.mixes:
+        _refuse_mixing(step, rows)
     changes = isinstance(operation, (Applied, Composer))
     if changes and step.where:
         size = size if operation.fixed_size(size) == size else None
@@ -166,7 +272,31 @@ def _node(step: StepSpec, nodes: Mapping[str, Node]) -> Node:
         except ValueError as error:
             raise SpecError.at(step.place, str(error)) from error
         features = (*features, step.id)
-    return Node(step.id, operation, step.needs, step.where, step.place, given, size, channels, rows, features)
+    elif isinstance(operation, Derived):
+        features = (*features, step.id)
+    fit = operation if isinstance(operation, Fitted) and operation.fit_from == FITTED else None
+    return Node(step.id, operation, step.needs, step.where, step.place, given, size, channels, rows, features, fit)
+
+
+def _refuse_mixing(step: StepSpec, rows: Mapping[str, Any]) -> None:
+    """Raise where a step that mixes images stands alone, or where there is nothing to mix: no unchanged rows."""
+    if not isinstance(step.operation, Expander):
+        raise SpecError.at(
+            step.place, f"{step.name} mixes images: put it among the transforms of an augment step, which makes copies"
+        )
+    if "" not in rows:
+        raise SpecError.at(
+            step.place, f"{step.id} mixes whole images, and no step before it keeps them: put it before those"
+        )
+
+
+def _components(node: Node) -> list[str]:
+    """Name the components of the vector that a step makes."""
+    operation = node.operation
+    if isinstance(operation, Derived):
+        return operation.names()
+    assert isinstance(operation, Feature), "only features and what is derived from them make vectors"
+    return operation.components(node.size, node.channels)
 
 
 def _agreed(values: list[Any]) -> Any:
@@ -215,17 +345,31 @@ def _output(spec: OutputSpec, nodes: Mapping[str, Node], pipeline: PipelineSpec)
             _union(parents, place, spec.name),
             tuple(dict.fromkeys(name for p in parents for name in p.features)),
         )
-    ancestors = _ancestors(spec.sources, nodes)
-    from_feature = all(isinstance(nodes[name].operation, Feature) for name in spec.sources)
-    features = {
-        name: nodes[name].operation.components(nodes[name].size, nodes[name].channels)  # type: ignore[attr-defined]
-        for name in node.features
-    }
+    steps = ancestors(spec.sources, nodes)
+    from_feature = all(isinstance(nodes[name].operation, (Feature, Derived)) for name in spec.sources)
+    features = {name: _components(nodes[name]) for name in node.features}
     form: Form = "none" if from_feature and not spec.image else _form(spec, node, place)
-    return Output(spec, node, form, ancestors, features)
+    expanders = [one.operation for one in nodes.values() if isinstance(one.operation, Expander)]
+    classes = {label for one in expanders for label in one.classes}
+    rows = {label: sum(_rows(spec.sources, nodes, label).values()) for label in (None, *sorted(classes))}
+    return Output(spec, node, form, steps, features, rows)
 
 
-def _ancestors(names: tuple[str, ...], nodes: Mapping[str, Node]) -> tuple[str, ...]:
+def _rows(names: tuple[str, ...], nodes: Mapping[str, Node], label: str | None) -> dict[str, int]:
+    """Give how many rows an image of a class has after these steps together, by group as ``Node.rows``."""
+    joined: dict[str, int] = {} if names else {"": 1}
+    for name in names:
+        rows, operation = _rows(nodes[name].needs, nodes, label), nodes[name].operation
+        if isinstance(operation, Expander):
+            kept = operation.keeps_original()
+            made = {f"{group}.{name}": count * (operation.rows_of(label) - kept) for group, count in rows.items()}
+            rows = {**(rows if kept else {}), **made}
+        joined.update(rows)
+    return joined
+
+
+def ancestors(names: tuple[str, ...], nodes: Mapping[str, Node]) -> tuple[str, ...]:
+    """Give these steps and all before them, in the file's order."""
     wanted, waiting = set[str](), list(names)
     while waiting:
         name = waiting.pop()

@@ -11,7 +11,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from tasks.load.source import SourceSpec
 from tasks.operation import Operation
 from tasks.operation import registry as known_operations
-from tasks.pipeline.models import ClusterSpec, OutputSpec, ScheduleSpec
+from tasks.pipeline.models import ClusterSpec, OutputSpec, ScheduleSpec, WatchSpec
 from tasks.pipeline.nesting import Registry, checks, checks_field, step_fields
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,7 +31,7 @@ def schema(registry: Registry | None = None) -> Schema:
     definitions["transform"] = _item(operations, {"id": _id()})
     pipeline = _pipeline()
     definitions["pipeline"] = pipeline
-    inherited = ("seed", "output", "partition", "cluster", "schedule")
+    inherited = ("seed", "output", "partition", "cluster", "schedule", "watch")
     return {
         "$schema": DRAFT,
         "title": "imagemill pipelines",
@@ -156,6 +156,7 @@ def _pipeline() -> Schema:
                 "partition": {"type": ["string", "null"], "description": "a column whose values get their own shards"},
                 "cluster": {"anyOf": [_cluster(), {"type": "null"}]},
                 "schedule": {"anyOf": [schedule, {"type": "array", "items": schedule}, {"type": "null"}]},
+                "watch": {"anyOf": [flat(WatchSpec), {"type": "null"}]},
             }
         ),
         "required": ["source", "steps"],

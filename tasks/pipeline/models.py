@@ -27,6 +27,17 @@ def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _seconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?", value.strip())
+    if match is None:
+        raise ValueError(f"expected seconds, or text such as '5 minutes' or '1 day', got {value!r}")
+    return float(match[1]) * PERIODS[match[2]]
+
+
+Positive = Annotated[float, Field(gt=0)]
+Seconds = Annotated[Positive, BeforeValidator(_seconds, json_schema_input_type=Positive | str)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_list, json_schema_input_type=str | list[str]), Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -133,7 +144,7 @@ class ScheduleSpec(Model):
     """When a pipeline runs by itself: exactly one of ``cron``, ``interval`` (seconds) and ``rrule``."""
 
     cron: str | None = None
-    interval: Annotated[float, Field(gt=0)] | None = Field(None, description="seconds, or text: 5 minutes")
+    interval: Seconds | None = Field(None, description="seconds, or text: 5 minutes")
     rrule: str | None = None
     timezone: str = "UTC"
     paused: bool = False
@@ -155,16 +166,6 @@ class ScheduleSpec(Model):
                         f"expected values in {low}..{high}, `*`, ranges or steps, got {part!r} in {value!r}"
                     )
         return value
-
-    @field_validator("interval", mode="before")
-    @classmethod
-    def _seconds(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?", value.strip())
-        if match is None:
-            raise ValueError(f"expected seconds, or text such as '5 minutes' or '1 day', got {value!r}")
-        return float(match[1]) * PERIODS[match[2]]
 
     @field_validator("rrule")
     @classmethod
@@ -192,6 +193,13 @@ class ScheduleSpec(Model):
                 f"expected exactly one of `cron`, `interval` and `rrule`, got {' and '.join(given) or 'none'}"
             )
         return self
+
+
+class WatchSpec(Model):
+    """A source that is listed again and again: what is new in it starts a run once it has settled."""
+
+    every: Seconds = Field(30.0, description="between two listings: seconds, or text: 5 minutes")
+    settle: Seconds = Field(10.0, description="for how long nothing may change before a run starts")
 
 
 def _in_cron(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:

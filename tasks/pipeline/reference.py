@@ -96,8 +96,8 @@ def type_name(schema: Mapping[str, Any]) -> str:
         return " | ".join(str(one) for one in schema["enum"])
     if "const" in schema:
         return str(schema["const"])
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(type_name(one) for one in schema["anyOf"]))
+    if either := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(dict.fromkeys(type_name(one) for one in either))
     if schema.get("type") == "array" and "prefixItems" in schema:
         return f"[{', '.join(type_name(one) for one in schema['prefixItems'])}]"
     if schema.get("type") == "array":

@@ -17,6 +17,7 @@ from tasks.operation import (
     Expander,
     Filter,
     Geometric,
+    Mixing,
     Operation,
     Pointwise,
     RandomGeometric,
@@ -75,7 +76,7 @@ def _walk(chain: Chain, pending: _Pending, found: set[str]) -> _Pending:
     for path, operation in chain:
         if isinstance(operation, Expander):
             pending = _expand(path, operation, pending, found)
-        elif isinstance(operation, (Applied, Composer)) and not isinstance(operation, Target):
+        elif isinstance(operation, (Applied, Composer, Mixing)) and not isinstance(operation, Target):
             if _must_end(operation, pending):
                 found.add(path)
                 pending = pending.settled()

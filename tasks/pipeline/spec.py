@@ -19,7 +19,7 @@ from tasks.operation import registry as known_operations
 from tasks.pipeline.environment import VARIABLE, Environment, refuse
 from tasks.pipeline.explain import explain, hint, shown
 from tasks.pipeline.mistakes import Document, Mistake, Mistakes, Path, Place, SpecError
-from tasks.pipeline.models import Boxes, ClusterSpec, Encode, OutputSpec, ScheduleSpec
+from tasks.pipeline.models import Boxes, ClusterSpec, Encode, OutputSpec, ScheduleSpec, WatchSpec
 from tasks.pipeline.nesting import Registry
 from tasks.pipeline.steps import StepReader, StepSpec
 from tasks.pipeline.yaml import load
@@ -37,13 +37,14 @@ __all__ = [
     "SourceSpec",
     "SpecError",
     "StepSpec",
+    "WatchSpec",
     "read",
     "thaw",
 ]
 
 VERSION = 1
 PIPELINE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
-INHERITED = ("seed", "output", "partition", "cluster", "schedule")
+INHERITED = ("seed", "output", "partition", "cluster", "schedule", "watch")
 KEYS = ("description", "source", "steps", "outputs", *INHERITED)
 LARGEST_SEED = 2**63 - 1
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[a-z0-9]+::")
@@ -52,6 +53,7 @@ EXAMPLES: dict[type[BaseModel], str] = {
     SourceSpec: "such as {path: images}",
     ClusterSpec: "such as {workers: 4}",
     ScheduleSpec: "such as {cron: '0 2 * * *'}",
+    WatchSpec: "such as {every: 30 seconds, settle: 10 seconds}",
 }
 
 M = TypeVar("M", bound=BaseModel)
@@ -75,6 +77,7 @@ class PipelineSpec:
     partition: str | None
     cluster: ClusterSpec
     schedules: tuple[ScheduleSpec, ...]
+    watch: WatchSpec | None
     folder: FilePath
     frozen: dict[str, Any] = field(repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -215,7 +218,7 @@ class _Reader:
         }
         before = len(self.mistakes)
         environment = Environment(self.variables, self.mistakes, Mistakes(self.document))
-        for key in ("description", "steps", "outputs", "seed", "partition", "schedule"):
+        for key in ("description", "steps", "outputs", "seed", "partition", "schedule", "watch"):
             refuse(whole.get(key), at[key], self.mistakes)
 
         seed = self.seed(whole.get("seed", 0), at["seed"])
@@ -225,6 +228,7 @@ class _Reader:
         source = self.source(whole, at["source"], environment)
         cluster = self.model(ClusterSpec, whole.get("cluster") or {}, at["cluster"], environment)
         schedules = self.schedules(whole.get("schedule"), at["schedule"])
+        watch = None if whole.get("watch") is None else self.model(WatchSpec, whole["watch"], at["watch"])
         reader = StepReader(self.mistakes, self.registry, self.folder)
         steps, frozen_steps, ids = reader.chain(whole["steps"], at["steps"]) if "steps" in whole else ([], [], [])
         if "steps" not in whole:
@@ -256,6 +260,7 @@ class _Reader:
             partition=partition,
             cluster=cluster,
             schedules=schedules,
+            watch=watch,
             folder=self.folder,
             frozen=json.loads(json.dumps(frozen)),
             variables=environment.used,

@@ -120,6 +120,36 @@ def histogram(measure: Measure) -> Spec:
     return {"width": 290, "height": 130, "layer": layers}
 
 
+def pace(seconds: float, images: Sequence[int]) -> Spec:
+    """Draw how many images a second were made, over the seconds since the first unit was."""
+    each = seconds / len(images)
+    values = [{"from": i * each, "to": (i + 1) * each, "rate": n / each} for i, n in enumerate(images)]
+    scale = {"domain": [0, seconds], "nice": False}
+    x = {"type": "quantitative", "title": "seconds since the first unit", "scale": scale}
+    y = {"field": "rate", "type": "quantitative", "title": "images a second", "axis": {"format": "~s", "tickCount": 5}}
+    mean = {"values": [{"rate": sum(images) / seconds}]}
+    return {
+        "width": 700,
+        "height": 160,
+        "layer": [
+            {
+                "data": {"values": values},
+                "mark": {"type": "bar", "binSpacing": 0.5, "color": "var(--kept)"},
+                "encoding": {
+                    "x": {**x, "field": "from", "bin": "binned", "axis": {"grid": False, "tickCount": 8}},
+                    "x2": {"field": "to"},
+                    "y": y,
+                },
+            },
+            {
+                "data": mean,
+                "mark": {"type": "rule", "color": "var(--fg)", "strokeDash": [4, 3], "strokeWidth": 1.5},
+                "encoding": {"y": y},
+            },
+        ],
+    }
+
+
 def scatter(points: Sequence[Point]) -> Spec:
     """Draw source sizes: a point a size, larger for more images; axes are logarithmic where sizes span much."""
     values = [{"w": p.width, "h": p.height, "fate": "kept" if p.kept else "rejected", "n": p.images} for p in points]
@@ -149,3 +179,57 @@ def _size_axis(sides: Sequence[int], title: str) -> Spec:
         scale = {"type": "log", "nice": False, "domain": [low / 1.08, high * 1.08]}
     axis = {"format": FORMAT, "tickCount": 6, "tickMinStep": 1}
     return {"type": "quantitative", "title": title, "scale": scale, "axis": axis}
+
+
+SIDES = {"a": "var(--c1)", "b": "var(--c2)"}
+
+
+def beside(edges: Sequence[float], a: Sequence[float], b: Sequence[float]) -> Spec:
+    """Draw two distributions over each other as steps: the share of images in each bin, of a filled and of b a line."""
+    values = [
+        {"at": at, "share": share, "side": side}
+        for side, shares in (("a", a), ("b", b))
+        for at, share in zip(edges, (*shares, shares[-1]), strict=True)
+    ]
+    color = {"field": "side", "type": "nominal", "scale": {"domain": list(SIDES), "range": list(SIDES.values())}}
+    scale = {"nice": False, "domain": [edges[0], edges[-1]]}
+    x = {
+        "field": "at",
+        "type": "quantitative",
+        "title": None,
+        "scale": scale,
+        "axis": {"grid": False, "tickCount": 5, **({"format": "~s"} if edges[-1] >= 10_000 else {})},
+    }
+    y = {"field": "share", "type": "quantitative", "title": "share", "axis": {"format": ".0%", "tickCount": 4}}
+    encoding = {"x": x, "y": {**y, "stack": None}, "color": color}
+    area = {"type": "area", "interpolate": "step-after", "opacity": 0.35}
+    line = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5}
+    layers = [{"mark": area, "encoding": encoding}, {"mark": line, "encoding": encoding}]
+    return {"width": 290, "height": 130, "data": {"values": values}, "layer": layers}
+
+
+def beside_by_name(a: Mapping[str, int], b: Mapping[str, int]) -> Spec:
+    """Draw the shares by name side by side, the commonest of a first, at most 40."""
+    shares = {side: {name: n / max(sum(by.values()), 1) for name, n in by.items()} for side, by in (("a", a), ("b", b))}
+    names = sorted({*a, *b}, key=lambda name: (-shares["a"].get(name, 0), name))[:MOST_BARS]
+    values = [
+        {"name": _printable(name), "side": side, "share": by.get(name, 0)}
+        for side, by in shares.items()
+        for name in names
+    ]
+    axis = {"labelLimit": 140, "ticks": False, "domain": False}
+    sort = [_printable(name) for name in names]
+    share = {"field": "share", "type": "quantitative", "title": "share", "axis": {"format": ".0%", "tickCount": 5}}
+    color = {"field": "side", "type": "nominal", "scale": {"domain": list(SIDES), "range": list(SIDES.values())}}
+    return {
+        "width": 220,
+        "height": {"step": 10},
+        "data": {"values": values},
+        "mark": "bar",
+        "encoding": {
+            "y": {"field": "name", "type": "nominal", "sort": sort, "title": None, "axis": axis},
+            "yOffset": {"field": "side"},
+            "x": share,
+            "color": color,
+        },
+    }

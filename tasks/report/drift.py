@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import RequestError
 from tasks.report.statistics import BATCH, Statistics
-from tasks.store.local import Store
+from tasks.store.remote import store_to_read
 
 BINS = 10  # of as many images of the first dataset each
 MODERATE, LARGE = 0.1, 0.25  # PSI
@@ -156,9 +156,9 @@ def compare(a: str | Path, b: str | Path) -> Comparison:
 def _opened(name: str | Path) -> Statistics:
     path, _, number = str(name).rpartition("@")
     if path and number.isdecimal() and not Path(name).exists():
-        store = Store(Path(path))
+        store = store_to_read(path)
         return Statistics(store, store.version(int(number)))
-    return Statistics.of(Path(name))
+    return Statistics.of(name)
 
 
 def population_stability(a: Values, b: Values) -> float:
@@ -277,7 +277,7 @@ def drawn(found: Comparison) -> str:
     rows = [("", "PSI", "KS", "a", "b")]
     for one in found.drifts:
         ks = "" if one.ks is None else f"{one.ks:.3f}"
-        rows.append((f"{one.level:<9} {one.name}", f"{one.psi:.3f}", ks, _told(one.a, one.b), _told(one.b, one.a)))
+        rows.append((f"{one.level:<9} {one.name}", f"{one.psi:.3f}", ks, told(one.a, one.b), told(one.b, one.a)))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     for side, names in found.lacking.items():
@@ -285,7 +285,7 @@ def drawn(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _told(side: Summary | Mapping[str, int], other: Summary | Mapping[str, int]) -> str:
+def told(side: Summary | Mapping[str, int], other: Summary | Mapping[str, int]) -> str:
     """Say a side in few words: where its numbers lie, or the names whose share differs most."""
     if isinstance(side, Summary):
         if side.median is None:

@@ -58,3 +58,53 @@ document.addEventListener("click", (event) => {
   );
   dialog.showModal();
 });
+
+// The map: the dot under the pointer, or the one that the arrow keys reach, shows its image and what it is.
+const map = document.getElementById("dots");
+if (map) {
+  const { atlas, across, tile, dots } = JSON.parse(document.getElementById("mapped").textContent);
+  const circles = [...map.querySelectorAll("circle")];
+  const order = circles.map((_, i) => i).sort((a, b) => circles[a].cx.baseVal.value - circles[b].cx.baseVal.value);
+  const card = document.getElementById("dot");
+  const canvas = card.querySelector("canvas");
+  const pictures = new Image();
+  if (atlas) pictures.src = atlas;
+  let at = -1;
+
+  function show(i) {
+    if (at >= 0) circles[at].classList.remove("on");
+    at = i;
+    card.hidden = i < 0;
+    if (i < 0) return;
+    const [name, group, split, place] = dots[i];
+    circles[i].classList.add("on");
+    card.querySelector("strong").textContent = name;
+    card.querySelector("span").textContent = group === split ? split : `${group} · ${split}`;
+    canvas.hidden = place < 0;
+    const context = canvas.getContext("2d");
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (place >= 0) {
+      const [x, y] = [(place % across) * tile, Math.floor(place / across) * tile];
+      context.drawImage(pictures, x, y, tile, tile, 0, 0, canvas.width, canvas.height);
+    }
+    const box = circles[i].getBoundingClientRect();
+    const whole = map.getBoundingClientRect();
+    const [left, top] = [box.left - whole.left, box.top - whole.top];
+    card.style.left = `${left > whole.width / 2 ? left - card.offsetWidth - 12 : left + 20}px`;
+    card.style.top = `${Math.max(0, Math.min(top - 20, whole.height - card.offsetHeight))}px`;
+  }
+
+  map.addEventListener("pointerover", (event) => {
+    if (event.target.dataset.dot !== undefined) show(Number(event.target.dataset.dot));
+  });
+  map.addEventListener("pointerleave", () => show(-1));
+  map.addEventListener("blur", () => show(-1));
+  map.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape") show(-1);
+    if (by === undefined) return;
+    event.preventDefault();
+    const next = order.indexOf(at) + by;
+    show(order[at < 0 ? 0 : Math.max(0, Math.min(next, order.length - 1))]);
+  });
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,19 +11,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from tasks.report.pictures import Marks, data_uri, fitted, marked, visible
 from tasks.report.statistics import Statistics
-from tasks.store.keys import ID_DIGITS
+from tasks.store.keys import ID_DIGITS, bounds
 
 SAMPLES = 48
 SMALL, LARGE = 96, 160  # px, the longer side
-QUALITY = 60
 FAMILIES = 2  # sources whose copies are shown
 COPIES = 24  # shown of each
 ROWS = 16  # read at a time: what is held of images
-BOX_COLORS = ((255, 196, 0), (0, 0, 0))  # a light line on a dark one is seen on any picture
 
 
 @dataclass(frozen=True)
@@ -63,18 +60,21 @@ class Gallery:
 
 def gallery(statistics: Statistics) -> Gallery | None:
     """Gather samples of the first output that holds pictures, each split in proportion, or nothing without any."""
-    for output in statistics.outputs:
-        names = statistics.schema(output).names
-        if "image" in names or "pixels" in names:
-            break
-    else:
+    output = picture_output(statistics)
+    if output is None:
         return None
-    teller = _Teller(statistics, output)
+    teller = Teller(statistics, output)
     families = list(islice(teller.families(), FAMILIES))
     return Gallery(output, teller.samples(), families, teller.stretched, teller.boxes)
 
 
-class _Teller:
+def picture_output(statistics: Statistics) -> str | None:
+    """Give the first output that holds pictures, if there is one."""
+    holding = (name for name in statistics.outputs if {"image", "pixels"} & set(statistics.schema(name).names))
+    return next(holding, None)
+
+
+class Teller:
     """Reads an output's rows, first leaves first, and tells what the page says of each."""
 
     def __init__(self, statistics: Statistics, output: str) -> None:
@@ -104,6 +104,7 @@ class _Teller:
         return [sample for samples in by_split.values() for sample in samples]
 
     def rows(self, split: str | None = None, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Give the rows of one split, or of all, a few held at a time."""
         for entry in self.files:
             if split in (None, entry["split"]) and entry["rows"]:
                 for batch in self.statistics.open(entry).iter_batches(ROWS, columns=columns or self.columns):
@@ -166,47 +167,50 @@ class _Teller:
         }
         return Sample(row["id"], self._picture(row, side, objects), about)
 
+    def pictures(self, wanted: set[str], side: int) -> Iterator[tuple[str, Image.Image]]:
+        """Give the pictures of some rows; each split is read as far as they reach."""
+        last = max(wanted, default="")
+        for entry in self.files:
+            if not entry["rows"] or not wanted or bounds(entry["prefix"])[0] > last:
+                continue
+            for batch in self.statistics.open(entry).iter_batches(ROWS, columns=["id", self.pixels]):
+                ids = batch.column("id").to_pylist()
+                if ids[0] > last:
+                    break
+                for i in (i for i, one in enumerate(ids) if one in wanted):
+                    row = batch.slice(i, 1).to_pylist()[0]
+                    wanted = wanted - {row["id"]}
+                    picture = self._small(row, side)
+                    if picture is not None:
+                        yield row["id"], picture[0]
+
     def _picture(self, row: Mapping[str, Any], side: int, objects: Sequence[Mapping[str, Any]]) -> str | None:
+        found = self._small(row, side)
+        if found is None:
+            return None
+        image, size = found
+        width, height = row.get("width") or size[0], row.get("height") or size[1]
+        marks = Marks([one["bbox"] for one in objects])
+        return data_uri(marked(image, marks, (image.width / width, image.height / height)))
+
+    def _small(self, row: Mapping[str, Any], side: int) -> tuple[Image.Image, tuple[int, int]] | None:
+        """Give a row's thumbnail and the size it was made from; nothing where its bytes cannot be decoded."""
         try:
             image, stretched = self._image(row, side)
         except (OSError, ValueError, TypeError, SyntaxError):  # Pillow raises SyntaxError on broken PNG
             return None
         self.stretched = self.stretched or stretched
-        width, height = row.get("width") or image.width, row.get("height") or image.height
-        image = image.convert("RGB")
-        image.thumbnail((side, side))
-        draw = ImageDraw.Draw(image)
-        for one in objects:
-            x, y, w, h = one["bbox"]
-            across, down = image.width / width, image.height / height
-            box = [x * across, y * down, max((x + w) * across, x * across), max((y + h) * down, y * down)]
-            draw.rectangle(box, outline=BOX_COLORS[1], width=3)
-            inner = [box[0] + 1, box[1] + 1, max(box[2] - 1, box[0] + 1), max(box[3] - 1, box[1] + 1)]
-            draw.rectangle(inner, outline=BOX_COLORS[0])
-        file = io.BytesIO()
-        image.save(file, "WEBP", quality=QUALITY)
-        return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+        return fitted(image, side), image.size
 
     def _image(self, row: Mapping[str, Any], side: int) -> tuple[Image.Image, bool]:
         """Decode a row's pixels, and say whether values were stretched to what a screen shows."""
         if self.pixels == "pixels":
-            values = np.asarray(row["pixels"], dtype=np.float32).reshape(self.shape)
-            return Image.fromarray(_stretched(values)), True
+            return visible(np.asarray(row["pixels"], dtype=np.float32).reshape(self.shape))
         image = Image.open(io.BytesIO(row["image"]["bytes"]))
         image.draft("RGB", (2 * side, 2 * side))
         if image.mode.startswith("I") or image.mode == "F":
-            return Image.fromarray(_stretched(np.asarray(image, dtype=np.float32)[:, :, None])), True
-        image.load()
-        return image, False
-
-
-def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Show any range: the least value black, the greatest white."""
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) * (255 / (high - low) if high > low else 0)
-    pixels = scaled.round().astype(np.uint8)
-    return pixels if pixels.shape[2] == 3 else pixels[:, :, 0]
+            return visible(np.asarray(image, dtype=np.float32)[:, :, None])
+        return image.convert("RGB"), False
 
 
 def _name(names: Sequence[str], number: int | None) -> str | None:

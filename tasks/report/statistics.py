@@ -28,6 +28,7 @@ from tasks.errors import RequestError
 from tasks.operation import Check
 from tasks.store.keys import row_id
 from tasks.store.local import Store
+from tasks.store.remote import store_to_read
 
 FINE_BINS = 2_400  # quantiles are exact to the 2,400th part of the range
 BINS = 40  # that are drawn
@@ -130,9 +131,9 @@ class Statistics:
     version: Mapping[str, Any]
 
     @classmethod
-    def of(cls, root: Path) -> Statistics:
+    def of(cls, root: str | Path) -> Statistics:
         """Open a dataset. Raises ``RequestError`` where nothing was committed yet."""
-        store = Store(root)
+        store = store_to_read(root)
         version = store.latest()
         if version is None:
             raise RequestError(f"{root}: there is no dataset here, or nothing is committed yet; run its pipeline first")
@@ -296,6 +297,20 @@ class Statistics:
                 rows[name] += chosen.slice(0, REJECTS - len(rows[name])).to_pylist()
         common = sorted(rows, key=lambda name: (-images[name], name))
         return [Reason(name, images[name], sorted(rows[name], key=lambda row: row["uri"] or "")) for name in common]
+
+    def kept_instead(self, groups: int, members: int) -> list[tuple[str, list[dict[str, Any]], int]]:
+        """Give the images that were kept instead of most others: the URI, the first of the others, and how many."""
+        images: Counter[str] = Counter()
+        for batch in self._rejected(["keeper"]):
+            images.update(dict(_counted(batch.column("keeper").drop_null())))
+        largest = heapq.nsmallest(groups, images.items(), key=lambda one: (-one[1], one[0]))
+        rows: dict[str, list[dict[str, Any]]] = {uri: [] for uri, _ in largest}
+        wanted = pa.array(list(rows), pa.string())
+        for batch in self._rejected() if rows else ():
+            for row in batch.filter(pc.is_in(batch.column("keeper"), value_set=wanted)).to_pylist():
+                if len(rows[row["keeper"]]) < members:
+                    rows[row["keeper"]].append(row)
+        return [(uri, rows[uri], number) for uri, number in largest]
 
     @cached_property
     def history(self) -> list[Past]:

@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from tasks.errors import ImagemillError
 from tasks.load.files import without_credentials
+from tasks.run.classes import weights
 from tasks.run.make import NOT_MADE
+from tasks.run.pace import pace
 from tasks.run.platform import platform_class
 from tasks.run.run import Run
 from tasks.run.seal import Sealed
@@ -21,9 +23,9 @@ from tasks.run.todo import counts
 from tasks.run.verdicts import Fates, rejections
 from tasks.store import writer
 from tasks.store.keys import ALL
-from tasks.store.schema import DECISIONS, REJECTED
+from tasks.store.local import FORMAT
+from tasks.store.schema import DECISIONS, FLAGS, REJECTED
 
-FORMAT = 1  # of the version file
 DECIDING = ("format", "source", "pipeline", "outputs", "fingerprints", "counts", "files", "rejected", "decisions")
 
 
@@ -49,6 +51,7 @@ def version_of(run: Run, files: Iterable[Sealed | Mapping[str, Any]], run_id: st
     spec = run.stage.graph.spec
     contents = run.stage.contents
     number = max(run.store.versions(), default=0) + 1
+    weighted = weights(run.stage.graph, run.fates)
     return {
         "format": FORMAT,
         "version": number,
@@ -66,6 +69,7 @@ def version_of(run: Run, files: Iterable[Sealed | Mapping[str, Any]], run_id: st
         "boxes": contents.boxes,
         "kinds": asdict(contents.kinds),
         "columns": contents.columns.serialize().to_pybytes().hex(),
+        "fits": run.fits,
         "fingerprints": run.stage.fingerprints,
         "platform": platform_class(),
         "counts": asdict(_accounts(run, entries)),
@@ -73,12 +77,15 @@ def version_of(run: Run, files: Iterable[Sealed | Mapping[str, Any]], run_id: st
         "rejected": rejected,
         "measures": [_measures(run, prefix, fate) for prefix, fate in run.fates.items()],
         "decisions": _decisions(run),
+        **({"against": run.against} if run.against else {}),
+        **({"weights": weighted} if weighted else {}),
+        "pace": pace(one for one, _ in run.staged),
     }
 
 
 def is_news(version: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
     """Say whether a version differs from the one before in anything that a reader or a replay could see."""
-    return before is None or any(version[name] != before[name] for name in DECIDING)
+    return before is None or any(version.get(name) != before.get(name) for name in (*DECIDING, "against"))
 
 
 def _accounts(run: Run, entries: list[dict[str, Any]]) -> Accounts:
@@ -148,5 +155,7 @@ def _measures(run: Run, prefix: str, fate: Fates) -> dict[str, Any]:
 
 
 def _decisions(run: Run) -> list[dict[str, Any]]:
-    table = run.decisions if run.decisions is not None else DECISIONS.empty_table()
-    return [_entry(run, "decisions", ALL, table.sort_by("id").cast(DECISIONS), "id")] if table.num_rows else []
+    """Publish who left at which dataset step, and who was flagged and stays."""
+    tables = {ALL: run.decisions, FLAGS: run.flags}
+    there = {stem: table for stem, table in tables.items() if table is not None and table.num_rows}
+    return [_entry(run, "decisions", stem, table.cast(DECISIONS), "id") for stem, table in there.items()]

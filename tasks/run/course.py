@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tasks.errors import Rejected
+from tasks.fitted import Derived
 from tasks.image.sample import Done, Sample
 from tasks.operation import Check, Dataset, Draws, Expander, Feature, perform
 from tasks.pipeline.graph import Graph, Node, step_of
@@ -20,7 +22,8 @@ class Course:
     """Takes one decoded image (``start``) through the graph, a node at a time and each once.
 
     ``fields`` are the row's fields that ``where`` may name. ``measured`` holds the measures of a source that was
-    measured before; its verdicts are known to be good, so nothing is measured again.
+    measured before; its verdicts are known to be good, so nothing is measured again. ``alone``: only the unchanged row
+    is wanted, neither copies nor features.
     """
 
     graph: Graph
@@ -28,6 +31,7 @@ class Course:
     draws: Draws
     fields: Mapping[str, Any]
     measured: Mapping[str, Any] | None = None
+    alone: bool = False
     measures: dict[str, Any] = field(default_factory=dict)
     row_measures: dict[tuple[str, str], float] = field(default_factory=dict)
     failures: dict[str, Rejected] = field(default_factory=dict)
@@ -64,6 +68,9 @@ class Course:
                 after.update(self._one(node, suffix, sample))
             except Rejected as rejected:
                 self._lost(node, suffix, rejected)
+            except Exception as error:
+                error.add_note(f"step {node.id}")
+                raise
         return after
 
     def _matches(self, node: Node) -> bool:
@@ -77,16 +84,22 @@ class Course:
                 f"{operation.name()} takes {', '.join(operation.takes)}, this image is {sample.dtype}: "
                 "add a convert_dtype step before it",
             )
+        if self.alone and isinstance(operation, (Dataset, Feature, Derived, Expander)):
+            gone = isinstance(operation, Expander) and not operation.keeps_original()
+            return {} if gone else {suffix: sample}
         if isinstance(operation, Check):
             self._check(node, operation, suffix, sample)
             return {suffix: sample}
         if isinstance(operation, Dataset):
             if self.measured is None and hash_columns(node):
-                values = operation.measure(sample.picture())
+                values = operation.examine(sample)
                 self.measures.update({f"{node.id}.{name}": value for name, value in values.items()})
             return {suffix: sample}
         if isinstance(operation, Feature):
-            return {suffix: replace(sample, features={**sample.features, node.id: operation.extract(sample.picture())})}
+            return {suffix: sample.featured(node.id, operation.extract(sample.picture()))}
+        if isinstance(operation, Derived):
+            vector = operation.derive(sample.features)
+            return {suffix: sample if vector is None else sample.featured(node.id, vector)}
         if isinstance(operation, Expander):
             return {made.suffix: made for made in operation.expand(sample, node.id, self.draws)}
         return {suffix: perform(step_of(node), sample, node.id, self.draws)}
@@ -103,6 +116,16 @@ class Course:
         verdict = check.verdict(values)
         if verdict is not None:
             raise verdict
+
+    def accumulate(self, node: Node) -> None:
+        """Measure what a step is fitted on: the unchanged row as the step takes it, where it does."""
+        assert node.fit is not None
+        sample = self.union(node.needs).get("")
+        if sample is None or sample.dtype not in node.fit.takes or not self._matches(node):
+            return
+        with suppress(Rejected):  # the step itself will say so
+            values = node.fit.accumulate(sample)
+            self.measures.update({f"{node.id}.{name}": value for name, value in values.items()})
 
     def _lost(self, node: Node, suffix: str, rejected: Rejected) -> None:
         rejected.step = node.id

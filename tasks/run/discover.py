@@ -18,17 +18,44 @@ import pyarrow.compute as pc
 from tasks.collection.split import Split
 from tasks.errors import RequestError
 from tasks.load.listing import LISTING
-from tasks.load.source import Source
+from tasks.load.manifest import MissingColumn
+from tasks.load.source import Source, SourceSpec, open_source
 from tasks.operation import Operation, Target, canonical_json
-from tasks.pipeline.graph import Graph
+from tasks.pipeline.explain import hint
+from tasks.pipeline.graph import Graph, ancestors
+from tasks.pipeline.spec import Place, SpecError
 from tasks.store.keys import ALL, KEY, keys_of, leading, refuse_collisions
-from tasks.store.schema import Contents, class_list
+from tasks.store.schema import Contents, class_list, measure_columns
 from tasks.store.tree import DEPTH, grow, histogram
 
 LEAF_SOURCES = 65_536
 BUCKET_BITS = 8
 HELD_LEAVES = 4  # in memory at a time
 PARTITION = re.compile(r"\w[\w.-]*")
+
+
+def opened(graph: Graph, source: SourceSpec) -> Source:
+    """Open a pipeline's source. A column that a manifest lacks is a mistake of the pipeline file."""
+    try:
+        found = open_source(source)
+    except MissingColumn as missing:
+        raise SpecError.at(graph.spec.place("source", missing.option), str(missing)) from missing
+    _refuse_unknown_fields(graph, found)
+    return found
+
+
+def _refuse_unknown_fields(graph: Graph, source: Source) -> None:
+    """Raise where a ``where`` names what no row has there: split, label, a manifest's column, an earlier measure."""
+    given = ("split", "label", *(("fold",) if graph.split and graph.split.folds else ()))
+    for i, node in enumerate(graph.nodes.values()):
+        before = [graph.nodes[name] for name in ancestors(node.needs, graph.nodes)]
+        measured = [column for one in before if not one.expanded for column in measure_columns(one).values()]
+        unknown = [name for name in node.where if name not in (*given, *measured)]
+        for name in unknown:
+            known = (*given, *source.columns.names, *measured)
+            if name not in known:
+                place = graph.spec.place("steps", i, "where", name)
+                raise SpecError.at(place, f"no row has a field `{name}` at {node.id}{hint(name, known)}")
 
 
 @dataclass
@@ -153,15 +180,15 @@ class Listing:
         table = self._listed(prefix)
         refuse_collisions(keys_of(table.column("key")), table.column("uri"))
         said = [name for name in table.schema.names if name not in ("key", "uri", "size", "etag")]
-        table = table.append_column(pa.field("digest", KEY), _digests(table.select(said)))
-        table = table.append_column("split", self._splits(table))
+        table = table.append_column(pa.field("digest", KEY), digests(table.select(said)))
+        table = self._with_splits(table)
         return table.append_column("partition", self._partitions(table))
 
     def _partitions(self, table: pa.Table) -> pa.Array:
         column = self.graph.spec.partition
         if column is None:
             return pa.nulls(table.num_rows, pa.string())
-        values = self._column(table, column, "partition")
+        values = self._column(table, column, self.graph.spec.place("partition"))
         bad = next((v for v in values if v is None or not PARTITION.fullmatch(v)), "")
         if bad != "":
             raise RequestError(
@@ -169,21 +196,36 @@ class Listing:
             )
         return pa.array(values, pa.string())
 
-    def _column(self, table: pa.Table, name: str, asked_by: str) -> list[str | None]:
+    def _column(self, table: pa.Table, name: str, place: Place) -> list[str | None]:
         if name not in table.schema.names:
             there = ", ".join(table.schema.names)
-            raise RequestError(f"{asked_by}: there is no column {name!r} in the source; there are {there}")
+            raise SpecError.at(place, f"there is no column {name!r} in the source; there are {there}")
         return [None if value is None else str(value) for value in table.column(name).to_pylist()]
 
-    def _splits(self, table: pa.Table) -> pa.Array:
+    def _with_splits(self, table: pa.Table) -> pa.Table:
+        """Add the split, and the fold where there are folds."""
         split: Split | None = self.graph.split
         if split is None:
-            return pa.array(["train"] * table.num_rows, pa.string())
-        groups: list[str | None] = [None] * table.num_rows
-        if split.group is not None:
-            groups = self._column(table, split.group, "split: group")
+            return table.append_column("split", pa.array(["train"] * table.num_rows, pa.string()))
         keys = table.column("key").to_pylist()
-        return pa.array([split.assign(k, g) for k, g in zip(keys, groups, strict=True)], pa.string())
+        groups, strata = (self._by(table, split, name) for name in (split.group, split.stratify))
+        splits = [split.assign(*one) for one in zip(keys, groups, strata, strict=True)]
+        table = table.append_column("split", pa.array(splits, pa.string()))
+        if split.folds is None:
+            return table
+        if "fold" in table.schema.names:
+            message = "the source has a column `fold` already: leave `folds` out, or rename the column"
+            raise SpecError.at(self._place(split), message)
+        folds = [split.fold(key, group) for key, group in zip(keys, groups, strict=True)]
+        return table.append_column("fold", pa.array(folds, pa.int32()))
+
+    def _by(self, table: pa.Table, split: Split, name: str | None) -> list[str | None]:
+        if name is None:
+            return [None] * table.num_rows
+        return self._column(table, name, self._place(split))
+
+    def _place(self, split: Split) -> Place:
+        return next(node.place for node in self.graph.nodes.values() if node.operation is split)
 
 
 def _targets(graph: Graph) -> dict[str, list[Target]]:
@@ -216,7 +258,7 @@ def _categories(graph: Graph, listed: tuple[str, ...]) -> tuple[str, ...]:
     return (*(name for name in listed if name in reached), *sorted(reached - set(listed)))
 
 
-def _digests(said: pa.Table) -> pa.Array:
+def digests(said: pa.Table) -> pa.Array:
     """Give the SHA-256 of each row's label, annotations and manifest columns."""
     made: dict[str, bytes] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from tasks.pipeline.fingerprint import measures_fingerprint, output_fingerprint
 from tasks.pipeline.graph import Graph, build
 from tasks.pipeline.spec import thaw
 from tasks.store import writer
-from tasks.store.schema import Contents, measures_schema, schemas
+from tasks.store.schema import Contents, fit_columns, measures_schema, schemas
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Job:
     """One run's fixed values: the frozen pipeline as JSON, where it lay, the resolved source, what the listing fixed.
 
     ``dataset`` is the root of the dataset that is written. Secrets are in ``variables`` and ``source`` alone, which are
-    never stored.
+    never stored. ``fits`` are the values of fitted steps, as JSON by step: steps without any cannot run yet.
     """
 
     frozen: str
@@ -32,6 +32,7 @@ class Job:
     source: SourceSpec
     contents: Contents
     dataset: str
+    fits: tuple[tuple[str, str], ...] = ()
 
     @property
     def stage(self) -> Stage:
@@ -46,6 +47,7 @@ class Job:
             contents.boxes,
             _Schema(contents.columns),
             contents.kinds,
+            self.fits,
         )
 
     @property
@@ -64,16 +66,23 @@ class Stage:
     schemas: dict[str, pa.Schema]
     fingerprints: dict[str, str]
 
-    @property
+    @cached_property
     def every(self) -> int:
-        """The mask that asks for all artifacts: the measures (bit 0) and output i (bit i + 1)."""
-        return (1 << len(self.graph.outputs) + 1) - 1
+        """The mask that asks for all artifacts that can be made: the measures (bit 0) and output i (bit i + 1)."""
+        ready = [self.graph.is_ready(output) for output in self.graph.outputs]
+        return 1 | sum(bit << (i + 1) for i, bit in enumerate(ready))
+
+    @property
+    def mixing(self) -> int:
+        """The mask of the outputs that mix images."""
+        return sum(1 << i + 1 for i, mixes in enumerate(self.graph.mixing) if mixes)
 
     @property
     def measured(self) -> list[str]:
-        """The names of the columns that measuring fills."""
+        """The names of the columns that measuring fills, but for what steps are fitted on: that stays in the tables."""
         first = self.measures.get_field_index("failure") + 1
-        return list(self.measures.names[first:])
+        fitting = {name for node in self.graph.fits for name in fit_columns(node)}
+        return [name for name in self.measures.names[first:] if name not in fitting]
 
 
 class _Schema:
@@ -99,8 +108,10 @@ def _stage(
     boxes: bool,
     columns: _Schema,
     kinds: Kinds,
+    fits: tuple[tuple[str, str], ...],
 ) -> Stage:
     graph = build(thaw(json.loads(frozen), Path(folder), environment=dict(variables)))
+    graph = graph.with_fits({name: json.loads(values) for name, values in fits})
     return staged(graph, Contents(classes, categories, boxes, columns.schema, kinds))
 
 

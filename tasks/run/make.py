@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,16 +18,22 @@ from tasks.image.geometry import Size
 from tasks.image.render import Base
 from tasks.image.sample import Done, Encoded, Sample
 from tasks.image.targets import Targets
+from tasks.load import metadata
 from tasks.load.codecs import decode, decode_frames, encode_jpeg, encode_png, read_header
+from tasks.load.containers import as_they_lie
 from tasks.operation import Draws, KeyedDraws, canonical_json
 from tasks.pipeline.graph import Output
 from tasks.run import targets
 from tasks.run.course import Course
 from tasks.run.job import Job, Stage
+from tasks.run.ring import Around
 from tasks.store import staging
 from tasks.store.keys import row_id
 from tasks.store.local import staging_folder
 from tasks.store.schema import measure_columns
+
+if TYPE_CHECKING:
+    from tasks.run.partners import Near, Recorded, Ring
 
 NOT_MADE: Final = -1  # in ``rows``: the output was not asked for, or a threshold rejected the source
 OF_THE_ENGINE: Final = ("unsupported_dtype",)  # reasons that no threshold decides, also at a check
@@ -39,21 +45,25 @@ class Unit:
     """Work: sources still to be made, as a slice of the listing with what is known of them.
 
     ``sources`` has key, uri, size, etag, label, split, annotations, digest, sha256 (known before, or null), mask (which
-    artifacts are missing) and the manifest's and the measures' columns.
+    artifacts are missing) and the manifest's and the measures' columns. ``around`` says who comes after each, where
+    images are mixed.
     """
 
     name: str
     sources: pa.Table
+    around: Around | None = None
 
     def halves(self) -> list[Unit]:
         """Cut the unit in two, to find the image that kills its process."""
         middle = self.sources.num_rows // 2
         if not middle:
             return []
-        return [
-            Unit(f"{self.name}.0", self.sources.slice(0, middle)),
-            Unit(f"{self.name}.1", self.sources.slice(middle)),
-        ]
+        return [self.part(".0", 0, middle), self.part(".1", middle, self.sources.num_rows)]
+
+    def part(self, name: str, start: int, end: int) -> Unit:
+        """Give some of the sources, with those around them, as a unit named after this one."""
+        around = self.around.of(range(start, end)) if self.around else None
+        return Unit(f"{self.name}{name}", self.sources.slice(start, end - start), around)
 
 
 @dataclass(frozen=True)
@@ -71,9 +81,22 @@ def make(unit: Unit, job: Job) -> Receipt:
     """Take a unit's sources through the stage in one pass, stage the rows, and say what was made."""
     start = time.monotonic()
     made = Made(job)
-    for source in unit.sources.to_pylist():
-        made.add(source)
+    ring = _ring(unit, job)
+    sources = unit.sources.to_pylist()
+    for i in as_they_lie(*([source[name] for source in sources] for name in ("uri", "etag"))):
+        made.near = ring.near(i) if ring else None
+        try:
+            made.add(sources[i])
+        except Exception as error:
+            error.add_note(sources[i]["uri"])
+            raise
     return made.stage(unit, time.monotonic() - start)
+
+
+def _ring(unit: Unit, job: Job) -> Ring | None:
+    from tasks.run.partners import Ring  # which reads images as Made does
+
+    return Ring(unit.around, job) if unit.around else None
 
 
 def reject_unread(unit: Unit, job: Job, reason: str, message: str) -> Receipt:
@@ -95,6 +118,7 @@ class Made:
         self.rows: dict[str, list[dict[str, Any]]] = {output.name: [] for output in self.plan.graph.outputs}
         self.measures: list[dict[str, Any]] = []
         self.rejected = 0
+        self.near: Near | Recorded | None = None
         spec = self.plan.graph.spec.source
         self.limits = spec.limits.limits()
         self.all_frames = spec.frames == "all"
@@ -104,7 +128,7 @@ class Made:
         mask = self.plan.every
         data = None
         try:
-            data = self.reader.read(source["uri"])
+            data = self.reader.read(source["uri"], source["etag"])
             sha256 = hashlib.sha256(data).digest()
             if source["sha256"] == sha256:
                 mask = source["mask"]
@@ -120,6 +144,7 @@ class Made:
             self.reject(source, rejected, data, mask)
             return
         about = {**_identity(source), "sha256": sha256, "bytes": len(data), "mask": mask}
+        lineage, about["metadata"] = self._beside(data, header.format)
         frames = header.frames if self.all_frames else 1
         decoded = decode_frames(data, header) if frames > 1 else (decode(data, header, n) for n in range(1))
         broken: Rejected | None = None
@@ -132,12 +157,22 @@ class Made:
                 pixels = next(decoded)
                 size = Size(pixels.shape[1], pixels.shape[0])
                 known = Targets.read(annotations, size, self.plan.contents.kinds, mask_of_source)
-                sample = Sample(Base(pixels), sha256, frame, targets=known, file=file)
+                label, others = source["label"], self.near
+                sample = Sample(
+                    Base(pixels), sha256, frame, targets=known, lineage=lineage, file=file, label=label, others=others
+                )
             except Rejected as rejected:
                 broken = rejected  # frames are decoded one after the other: none comes after a broken one
                 self._fail(row, rejected)
             else:
                 self._run(source, sample, row)
+
+    def _beside(self, data: bytes, format: str) -> tuple[tuple[Done, ...], str | None]:
+        """Give what is dropped of what the file says beside its pixels, for the lineage, and what is kept of it."""
+        wanted = self.plan.graph.spec.source.metadata
+        dropped = [kind for kind in metadata.kinds(data, format) if kind not in wanted]
+        done = (Done("source", "dropped", {"metadata": dropped}),) if dropped else ()
+        return done, metadata.told(data, wanted) if wanted else None
 
     def reject(self, source: Mapping[str, Any], rejected: Rejected, data: bytes | None, mask: int) -> None:
         """Record a verdict on a whole source."""
@@ -167,20 +202,23 @@ class Made:
         if row["mask"] & MEASURES:
             for node in (*self.plan.graph.checks, *self.plan.graph.datasets):
                 course.rows(node.id)
+            for node in self.plan.graph.fits:
+                course.accumulate(node)
         row = {**row, "width": sample.size.width, "height": sample.size.height, **course.measures, "rows": counts}
+        row.update(self.near.columns() if self.near else {})
         failure = course.first_failure()
         thresholds = {node.id for node in self.plan.graph.checks}
         if failure is not None and failure.step in thresholds and failure.reason not in OF_THE_ENGINE:
             row["rows"] = [count or NOT_MADE for count in counts]
-        elif failure is not None and max(counts) <= 0:
+        elif failure is not None and max(counts) <= 0 and not self.plan.graph.waiting:
             self._fail(row, failure)
             return
-        self.rejected += max(row["rows"]) <= 0
+        self.rejected += max(row["rows"]) <= 0 and not self.plan.graph.waiting  # else the second pass says
         self.measures.append(row)
 
     def course(self, source: Mapping[str, Any], sample: Sample, known: Mapping[str, Any] | None) -> Course:
         """Start a decoded image's way through the graph; ``known`` are its measures, where it was measured before."""
-        fields = {"split": source["split"], "label": source["label"]}
+        fields = {"split": source["split"], "label": source["label"], "fold": source.get("fold")}
         fields.update({name: source[name] for name in self.plan.contents.columns.names})
         return Course(self.plan.graph, sample, self.draws, fields, known)
 
@@ -209,6 +247,7 @@ class Made:
             "key": source["key"],
             "id": name,
             "split": source["split"],
+            "fold": source.get("fold"),
             "copy": sample.copy,
             "source": {
                 "uri": source["uri"],
@@ -217,6 +256,7 @@ class Made:
                 "frame": sample.frame,
             },
             **{column: source[column] for column in contents.columns.names},
+            **({"metadata": about["metadata"]} if self.plan.graph.spec.source.metadata else {}),
             **sample.features,
         }
         if contents.classes:
@@ -224,16 +264,14 @@ class Made:
         for ancestor in output.ancestors:
             for column in measure_columns(self.plan.graph.nodes[ancestor]).values():
                 row[column] = course.row_measures.get((suffix, column), course.measures.get(column))
+        row["labels"] = [{"label": contents.classes.index(one), "weight": weight} for one, weight in sample.weights]
+        lineage = [*sample.lineage, *(course.notes if not suffix else ())]
+        row["lineage"] = _lineage(lineage)
         if output.form == "none":
             return row
-        lineage = [*sample.lineage, *(course.notes if not suffix else ())]
         if contents.boxes:
             row["objects"], dropped = targets.objects(output, sample, contents)
-            lineage += [Done("objects", "dropped", box) for box in dropped]
-        row["lineage"] = [
-            {"step": step, "operation": operation, "params": canonical_json(dict(params))}
-            for step, operation, params in lineage
-        ]
+            row["lineage"] += _lineage([Done("objects", "dropped", box) for box in dropped])
         pixels = sample.picture()
         row["width"], row["height"] = pixels.shape[1], pixels.shape[0]
         if output.form == "tensor":
@@ -250,6 +288,8 @@ class Made:
 
     def stage(self, unit: Unit, seconds: float) -> Receipt:
         """Write the unit's one file: the rows of each output, the measures, the receipt."""
+        for rows in (*self.rows.values(), self.measures):
+            rows.sort(key=lambda row: row["key"])  # they were made in the order in which their sources lie
         tables = {f"rows.{name}": self.table(name) for name in self.rows}
         schema = self.plan.measures.append(pa.field("mask", pa.int64()))
         tables["measures"] = pa.Table.from_pylist(self.measures, schema)
@@ -257,6 +297,13 @@ class Made:
         path = staging.write(staging_folder(Path(self.job.dataset)), tables, receipt)
         count = sum(len(rows) for rows in self.rows.values())
         return Receipt(str(path), unit.sources.num_rows, count, self.rejected, seconds)
+
+
+def _lineage(done: list[Done]) -> list[dict[str, str]]:
+    return [
+        {"step": step, "operation": operation, "params": canonical_json(dict(params))}
+        for step, operation, params in done
+    ]
 
 
 def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

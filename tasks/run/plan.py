@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tasks.load.source import SourceSpec
 from tasks.pipeline.graph import Graph, Node
+from tasks.run.explain import explained, foreseen, told
 from tasks.run.run import Run
+from tasks.store import fits
 from tasks.store.local import Store
 
 
 def planned(graph: Graph, source: SourceSpec, store: Store, limit: int | None = None) -> dict[str, Any]:
-    """Say what a run would do: the graph, its artifacts, and how many sources would be read, leaf by leaf.
-
-    Nothing is written but what a listing of more than 65,536 sources spills, which is removed again.
-    """
-    run = Run.start(graph, source, store, limit)
-    try:
-        run.resume()
-        read = sum(unit.sources.num_rows for unit in run.missing(1))
+    """Say what a run would do: the graph, its artifacts, what it would read, and why. Nothing is written."""
+    with foreseen(partial(Run.start, graph, source, store, limit)) as run:
+        explanation = explained(run)
         prior = run.prior.current
-        version = store.latest()
         return {
             "pipeline": graph.spec.name,
             "source": run.listing.source.root,
             "output": str(store.root),
             "sources": run.listing.sources,
             "classes": list(run.stage.contents.classes),
-            "version": version["version"] if version else None,
-            "to_read": read,
-            "unchanged": run.is_unchanged(),
+            "version": explanation["version"],
+            "to_read": explanation["to_read"],
+            "unchanged": explanation["unchanged"],
+            "explanation": explanation,
             "current": prior,
             "fingerprints": run.stage.fingerprints,
             "steps": [_step(node, graph) for node in graph.nodes.values()],
@@ -44,16 +42,17 @@ def planned(graph: Graph, source: SourceSpec, store: Store, limit: int | None = 
                 }
                 for output in graph.outputs
             ],
+            "fits": run.fits,
+            "to_fit": list(run.stage.graph.waiting),
             "equal_files_draw_alike": any(node.operation.is_random for node in graph.nodes.values()),
         }
-    finally:
-        run.listing.close()
 
 
 def _expected(run: Run, name: str) -> int:
     output = run.stage.graph.output(name)
-    sizes = (size for prefix in run.listing.leaves for size in run.listing.leaf(prefix).column("size").to_pylist())
-    return sum(output.expected_bytes(size) for size in sizes)
+    leaves = (run.listing.leaf(prefix) for prefix in run.listing.leaves)
+    columns = ((leaf.column("size").to_pylist(), leaf.column("label").to_pylist()) for leaf in leaves)
+    return sum(output.expected_bytes(*one) for sizes, labels in columns for one in zip(sizes, labels, strict=True))
 
 
 def _step(node: Node, graph: Graph) -> dict[str, Any]:
@@ -117,10 +116,10 @@ def _output(output: dict[str, Any], found: dict[str, Any]) -> str:
 def _summary(found: dict[str, Any]) -> list[str]:
     version = f"version {found['version']}" if found["version"] else "nothing yet"
     lines = [f"output: {found['output']} ({version})"]
-    if found["unchanged"]:
-        lines.append("nothing to do: unchanged since the last version")
-    else:
-        lines.append(f"to read: {found['to_read']:,} of {found['sources']:,} sources")
+    lines += told(found["explanation"])
+    lines += [f"{name}: {fits.in_words(fit)}" for name, fit in found["fits"].items()]
+    if found["to_fit"]:
+        lines.append(f"to be fitted on what is kept of train, before a second pass: {', '.join(found['to_fit'])}")
     if any(step["settles"] for step in found["steps"]):
         lines.append("* a new resampling starts here: the steps before it are done together")
     if found["equal_files_draw_alike"]:

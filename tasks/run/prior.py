@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ from tasks.run.job import Stage
 from tasks.run.make import MEASURES, NOT_MADE
 from tasks.store.keys import ALL, KEY, Keys, bounds, covering, keys_of, match
 from tasks.store.local import Store
+from tasks.store.schema import FLAGS
 from tasks.store.staging import Staged
 
 INDEX = pa.schema([("key", KEY), ("size", pa.int64()), ("etag", pa.string()), ("sha256", KEY)])
@@ -61,10 +63,8 @@ class Prior:
         """Give the version's measures under a leaf's prefix in today's columns; empty where nothing is known."""
         schema = known_schema(self.stage)
         files = {entry["prefix"]: entry for entry in self.version["measures"]} if self.version else {}
-        tables = []
-        for name in covering(files, prefix):
-            table = pq.read_table(self.store.path(files[name]["object"]), page_checksum_verification=True)
-            tables.append(under(self._translated(table, schema), prefix))
+        entries = [files[name] for name in covering(files, prefix)]
+        tables = [under(self._translated(self.store.table(entry), schema), prefix) for entry in entries]
         return pa.concat_tables(tables).combine_chunks() if tables else schema.empty_table()
 
     def _translated(self, table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -93,7 +93,9 @@ class Prior:
         """The ids that a decision of the version dropped, with the step that did."""
         found: dict[str, str] = {}
         for entry in self.version["decisions"] if self.version else []:
-            table = pq.read_table(self.store.path(entry["object"]), columns=["id", "step"])
+            if entry["prefix"] == FLAGS:
+                continue
+            table = self.store.table(entry, ["id", "step"])
             found.update(zip(table.column("id").to_pylist(), table.column("step").to_pylist(), strict=True))
         return found
 
@@ -101,8 +103,11 @@ class Prior:
         """Give what was last read of each source under a prefix: newer than the version where only etags changed."""
         folder = self.store.path("index")
         names = [path.stem for path in folder.glob("*.parquet")] if folder.is_dir() else []
-        tables = [under(pq.read_table(folder / f"{name}.parquet"), prefix) for name in sorted(covering(names, prefix))]
-        return pa.concat_tables(tables).combine_chunks() if tables else INDEX.empty_table()
+        tables = [INDEX.empty_table()]
+        for name in covering(names, prefix):
+            with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):  # a cache: without it more is read
+                tables.append(under(pq.read_table(folder / f"{name}.parquet", schema=INDEX), prefix))
+        return pa.concat_tables(tables).sort_by("key").combine_chunks()
 
 
 def usable_mask(one: Staged, stage: Stage) -> int:
@@ -125,10 +130,12 @@ def known(prior: pa.Table, keys: Keys, staged: Sequence[tuple[Staged, int]], sta
     inside = match(keys_of(base.column("key")), touched) >= 0
     for row in base.filter(pa.array(inside)).to_pylist():
         rows.setdefault(row["key"], {})[row["frame"]] = row
-    for origin, (one, usable) in enumerate(staged):
-        table = one.table("measures")
-        table = table.filter(pa.array(match(keys_of(table.column("key")), keys) >= 0))
-        _overlay(rows, table.to_pylist(), origin, usable, len(stage.graph.outputs))
+    for measured in (True, False):  # what was made of known measures comes after them, however the files are named
+        for origin, (one, usable) in enumerate(staged):
+            table = one.table("measures")
+            here = match(keys_of(table.column("key")), keys) >= 0
+            here &= (np.asarray(table.column("mask").to_numpy()) & MEASURES > 0) == measured
+            _overlay(rows, table.filter(pa.array(here)).to_pylist(), origin, usable, stage)
     overlaid = [row for frames in rows.values() for row in frames.values()]
     merged = pa.Table.from_pylist(overlaid, known_schema(stage))
     whole = pa.concat_tables([base.filter(pa.array(~inside)), merged])
@@ -141,7 +148,7 @@ def _staged_sources(keys: Keys, staged: Sequence[tuple[Staged, int]]) -> Keys:
 
 
 def _overlay(
-    rows: dict[bytes, dict[int, dict[str, Any]]], table: list[dict[str, Any]], origin: int, usable: int, outputs: int
+    rows: dict[bytes, dict[int, dict[str, Any]]], table: list[dict[str, Any]], origin: int, usable: int, stage: Stage
 ) -> None:
     """Take a staged file's rows into what is known, source by source."""
     by_source: dict[bytes, list[dict[str, Any]]] = {}
@@ -157,16 +164,23 @@ def _overlay(
         for row in frames:
             mask = row.pop("mask") & usable
             old = before.get(row["frame"])
+            if old is not None and (old["sha256"], old["digest"]) != (row["sha256"], row["digest"]):
+                old = None  # of other bytes, or other things were said of it
             if not mask & MEASURES and old is None:
                 continue
             counts, origins = [], []
-            for i in range(outputs):
+            for i in range(len(stage.graph.outputs)):
                 made = bool(mask >> (i + 1) & 1)
                 counts.append(row["rows"][i] if made else old["rows"][i] if old else NOT_MADE)
                 origins.append(origin if made else old["origin"][i] if old else IN_VERSION)
+            if max(counts) > 0:  # what failed in the outputs made now is kept in another
+                row["failure"] = None
             own = mask & MEASURES or row["failure"] is not None
             kept = row if own else {**(old or {}), "size": row["size"], "etag": row["etag"]}
             after[row["frame"]] = {**kept, "digest": row["digest"], "rows": counts, "origin": origins}
             after[row["frame"]]["measured"] = bool(own or (old and old["measured"]))
+            if stage.mixing:
+                mixed = row if mask & stage.mixing else old or {}
+                after[row["frame"]].update({name: mixed.get(name) for name in ("tried", "partners")})
         if after:
             rows[key] = after

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,21 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks.errors import ImagemillError, RequestError
-from tasks.load.source import SourceSpec, open_source
+from tasks.load.source import SourceSpec
 from tasks.operation import canonical_json
 from tasks.pipeline.graph import Graph
-from tasks.run.discover import Listing
+from tasks.run.against import compared, foreign_rows
+from tasks.run.classes import refuse_unfit, with_copies
+from tasks.run.decide import Verdicts
+from tasks.run.discover import Listing, opened
+from tasks.run.fits import Fit, fitted, known_fits, pins
 from tasks.run.job import Job, Stage
 from tasks.run.make import Unit
+from tasks.run.partners import Ring
 from tasks.run.prior import INDEX, Prior, known, under, usable_mask
+from tasks.run.ring import Around, Rings, described
 from tasks.run.seal import Shard, folder_of
-from tasks.run.todo import counts, missing, unit_sources, units
+from tasks.run.todo import Missing, counts, missing, unit_sources, units
 from tasks.run.verdicts import Fates, fates, judge
 from tasks.store import staging
 from tasks.store.keys import ALL, Keys, covering, keys_of, leading
@@ -35,9 +42,20 @@ from tasks.store.tree import DEPTH, grow, histogram
 SHRINK = 0.2  # a run that lost more of its known sources than this fails: a lost mount must not empty a dataset
 SHRINK_FROM = 50
 
+ROUNDS = 8  # of making again: a keeper that cannot be made leaves its place to a duplicate, made in the next round
+
 CONTENT = ("steps", "outputs", "partition")  # of a frozen pipeline: what a version's content depends on
 
 Group = tuple[str, str | None]  # a split, and a partition where the pipeline names one
+
+
+def refuse_another(name: str, version: Mapping[str, Any] | None, store: Store, fresh: bool) -> None:
+    """Raise where a dataset holds what another pipeline made: one would replace the other, to and fro."""
+    if version is not None and version["name"] != name and not fresh:
+        raise RequestError(
+            f"{store.root} holds what the pipeline {version['name']} made; {name} would replace it: name another "
+            "--output, or say --fresh to replace it (or if the pipeline was renamed); `imagemill rollback` goes back"
+        )
 
 
 @dataclass
@@ -50,9 +68,14 @@ class Run:
     version: Mapping[str, Any] | None
     fresh: bool = False
     read_all: bool = False
+    fits: dict[str, Fit] = field(default_factory=dict)
     staged: list[tuple[Staged, int]] = field(default_factory=list)
-    fates: dict[str, Fates] = field(default_factory=dict)
+    fates: Mapping[str, Fates] = field(default_factory=dict)
     decisions: pa.Table | None = None
+    flags: pa.Table | None = None
+    against: dict[str, dict[str, Any]] = field(default_factory=dict)  # the datasets that steps compare with
+    _rings: dict[bool, Rings] = field(default_factory=dict)  # before and after the decisions
+    _found: list[Staged] = field(default_factory=list)  # what a killed run left, usable or not
 
     @classmethod
     def start(
@@ -63,17 +86,27 @@ class Run:
         limit: int | None = None,
         fresh: bool = False,
         read_all: bool = False,
+        refit: bool = False,
+        spill: Path | None = None,
     ) -> Run:
         """List the source and put the run on top of the dataset's newest version.
 
-        ``fresh`` forgets what is known; ``read_all`` reads every source again, whatever its size and etag say.
+        ``fresh`` forgets what is known; ``read_all`` reads every source again, whatever its size and etag say;
+        ``refit`` forgets what fitted steps were fitted to. A long listing lies in ``spill`` while it is sorted (in the
+        dataset, which must be locked then).
         """
         spec = graph.spec
-        listing = Listing.read(open_source(source), graph, store.path("listing"), limit)
+        version = store.latest()
+        refuse_another(spec.name, version, store, fresh)
+        fits = known_fits(graph, None if fresh or refit else version)
+        against = compared(graph, store)
+        listing = Listing.read(opened(graph, source), graph, spill or store.path("listing"), limit)
         variables = tuple(sorted(spec.variables.items()))
-        frozen, folder = canonical_json(spec.frozen), str(spec.folder)
-        job = Job(frozen, folder, variables, source, listing.contents, str(store.root))
-        return cls(job, store, listing, store.latest(), fresh, read_all)
+        refuse_unfit(graph, listing)
+        frozen = canonical_json(with_copies(graph, listing, None if fresh or refit else version))
+        folder = str(spec.folder)
+        job = Job(frozen, folder, variables, source, listing.contents, str(store.root), pins(fits))
+        return cls(job, store, listing, version, fresh, read_all, fits, against=against)
 
     @property
     def stage(self) -> Stage:
@@ -89,6 +122,7 @@ class Run:
         now = {name: value for name, value in self.stage.graph.spec.frozen.items() if name in CONTENT}
         listed = sum(entry["sources"] for entry in version["measures"])
         same = frozen == now and version["fingerprints"] == self.stage.fingerprints
+        same = same and version.get("against", {}) == self.against
         return same and listed == self.listing.sources and next(self.missing(1), None) is None
 
     @cached_property
@@ -116,11 +150,23 @@ class Run:
             )
 
     def resume(self) -> int:
-        """Take up what a killed run left staged; give how many files."""
-        for one in staging.staged(staging_folder(self.store.root)):
-            if mask := usable_mask(one, self.stage):
-                self.staged.append((one, mask))
+        """Take up what a killed run left staged, or remove it under ``fresh``; give how many files."""
+        folder = staging_folder(self.store.root)
+        if self.fresh:
+            self.store.clear_staging()
+            folder.mkdir(parents=True)
+        self._found = staging.staged(folder)
+        self._use(self._found)
         return len(self.staged)
+
+    def foresee(self) -> None:
+        """See what ``resume`` would take up, and leave it there: a run may be writing beside it."""
+        self._found = [] if self.fresh else staging.sorted_out(staging_folder(self.store.root))[0]
+        self._use(self._found)
+
+    def _use(self, found: Iterable[Staged]) -> None:
+        """Take up what of staged files counts at this stage."""
+        self.staged = [(one, mask) for one in found if (mask := usable_mask(one, self.stage))]
 
     def absorb(self, paths: Iterable[str]) -> None:
         """Take up newly staged files."""
@@ -128,22 +174,44 @@ class Run:
 
     def missing(self, threads: int) -> Iterator[Unit]:
         """Give the units that make what is neither in the version before nor staged: before the decisions."""
+        for plan in self.plans():
+            yield from self._units(plan, threads)
+
+    def plans(self) -> Iterator[Missing]:
+        """Give what is missing before the decisions, leaf by leaf."""
         for prefix in self.listing.leaves:
             fate = self._fate(prefix)
-            judge(self.stage, {prefix: fate}, deciding=())
-            yield from self._units(prefix, fate, threads, decided=False)
+            judge(self.stage, fate, {})
+            yield self._plan(prefix, fate, decided=False)
 
     def missing_again(self, threads: int) -> Iterator[Unit]:
         """Give the units that make what the decisions kept and nobody has made: usually none."""
         for prefix in self.listing.leaves:
-            yield from self._units(prefix, self.fates[prefix], threads, decided=True)
+            yield from self._units(self._plan(prefix, self.fates[prefix], decided=True), threads)
 
-    def _units(self, prefix: str, fate: Fates, threads: int, decided: bool) -> Iterator[Unit]:
-        leaf = self.listing.leaf(prefix)
-        index = None if self.read_all and not decided else self.prior.index(prefix)
-        plan = missing(self.prior, leaf, fate, index, decided)
+    def _units(self, plan: Missing, threads: int) -> Iterator[Unit]:
         at_most = unit_sources(int(plan.read.sum()) * max(1, len(self.listing.leaves)), threads)
         yield from units(self.stage, plan, at_most)
+
+    def _plan(self, prefix: str, fate: Fates, decided: bool) -> Missing:
+        index = None if self.read_all and not decided else self.prior.index(prefix)
+        around = self._around(prefix, fate, decided)
+        return missing(self.prior, self.listing.leaf(prefix), fate, index, decided, around)
+
+    def ring(self, prefix: str) -> Ring | None:
+        """Give the rings around a leaf's sources, to look at them without a run; nothing where nothing mixes."""
+        around = self._around(prefix, self._fate(prefix), decided=False)
+        return Ring(around, self.job) if around else None
+
+    def _around(self, prefix: str, fate: Fates, decided: bool) -> Around | None:
+        """Give who comes after each source of a leaf, as far as they are known by now; nothing where nothing mixes."""
+        if not self.stage.mixing:
+            return None
+        if decided not in self._rings:
+            leaves = ((one, self.fates[one] if decided else self._fate(one)) for one in self.listing.leaves)
+            told = ((one, described(self.listing.leaf(one), known.measures)) for one, known in leaves)
+            self._rings[decided] = Rings.of(told)
+        return self._rings[decided].around(prefix, described(self.listing.leaf(prefix), fate.measures))
 
     def _fate(self, prefix: str) -> Fates:
         leaf = self.listing.leaf(prefix)
@@ -152,8 +220,24 @@ class Run:
 
     def decide(self) -> None:
         """Decide on all rows, now that all are measured."""
-        self.fates = {prefix: self._fate(prefix) for prefix in self.listing.leaves}
-        self.decisions = judge(self.stage, self.fates, deciding=self.stage.graph.datasets)
+        foreign = foreign_rows(self.stage.graph, self.store)
+        verdicts = Verdicts(self.stage, self.listing.leaves, self._fate, foreign)
+        verdicts.decide()
+        self.fates = verdicts
+        self._rings.clear()
+        self.decisions, self.flags = verdicts.decisions, verdicts.flags
+
+    def fit(self) -> None:
+        """Fit the steps that wait for it on the rows that stay, and decide again, now that all steps can run."""
+        if not self.stage.graph.waiting:
+            return
+        self.fits = {**self.fits, **fitted(self.stage.graph, self.fates)}
+        self.job = replace(self.job, fits=pins(self.fits))
+        self.__dict__.pop("prior", None)
+        found = set(self._found)
+        made = [one for one, _ in self.staged if one not in found]
+        self._use([*self._found, *made])
+        self.decide()
 
     def shards(self) -> Iterator[Shard]:
         """Give every shard of every output with what it must hold, in order of output, split and prefix."""
@@ -183,7 +267,8 @@ class Run:
         for prefix in self.listing.leaves:
             leaf = _of_group(self.listing.leaf(prefix), group)
             heads = leading(keys_of(leaf.column("key")))
-            expected = [output.expected_bytes(size) for size in leaf.column("size").to_pylist()]
+            sources = zip(leaf.column("size").to_pylist(), leaf.column("label").to_pylist(), strict=True)
+            expected = [output.expected_bytes(size, label) for size, label in sources]
             weighed[prefix] = (heads, np.array(expected, dtype=np.int64))
             cells += histogram(*weighed[prefix])
 
@@ -198,7 +283,8 @@ class Run:
         """Give what an output must hold of a leaf: a row a source that is kept, with what its rows depend on."""
         rows = fate.rows_in(self.stage.graph, i)
         kept = np.flatnonzero(rows > 0)
-        table = fate.measures.select(["key", "frame", "sha256", "digest"]).take(pa.array(kept))
+        mixed = ["partners"] if self.stage.mixing else []
+        table = fate.measures.select(["key", "frame", "sha256", "digest", *mixed]).take(pa.array(kept))
         origin = counts(fate.measures, "origin", len(self.stage.graph.outputs))[kept, i]
         table = table.append_column("rows", pa.array(rows[kept], pa.int64()))
         table = table.append_column("origin", pa.array(origin, pa.int64()))
@@ -221,9 +307,10 @@ class Run:
     def _digest(self, name: str, table: pa.Table) -> str:
         """Give the input digest: the output's fingerprint and, in key order, all that a row depends on."""
         sha = hashlib.sha256(self.stage.fingerprints[name].encode())
-        for row in table.select(["key", "frame", "sha256", "digest", "rows"]).to_pylist():
+        mixed = ["partners"] if self.stage.graph.mixes(self.stage.graph.output(name)) else []
+        for row in table.select(["key", "frame", "sha256", "digest", "rows", *mixed]).to_pylist():
             sha.update(row["key"] + row["sha256"] + row["digest"] + row["frame"].to_bytes(4, "big"))
-            sha.update(row["rows"].to_bytes(4, "big"))
+            sha.update(row["rows"].to_bytes(4, "big") + (row.get("partners") or b""))
         return sha.hexdigest()
 
     def _previous(self, name: str, group: Group, prefix: str) -> tuple[str, ...]:
@@ -240,16 +327,18 @@ class Run:
         place = (shard.output, shard.split, shard.partition, shard.prefix, shard.digest)
         fields = ("output", "split", "partition", "prefix", "digest")
         found = next((f for f in self._files if tuple(f[name] for name in fields) == place), None)
+        if found is None or not self.store.holds(found):
+            return None
         folder = folder_of(self.stage.graph, shard.output)
-        return found and {**found, "path": f"{folder}/{found['path'].split('/', 1)[1]}"}
+        return {**found, "path": f"{folder}/{found['path'].split('/', 1)[1]}"}
 
     def remember(self) -> None:
         """Save what was last read of each source, where nothing is committed: it is not read again next time."""
+        folder = self.store.path("index")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         for prefix, fate in self.fates.items():
-            table = fate.measures.select(INDEX.names)
-            folder = self.store.path("index")
-            folder.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table.cast(INDEX), folder / f".{prefix}.tmp")
+            pq.write_table(fate.measures.select(INDEX.names).cast(INDEX), folder / f".{prefix}.tmp")
             (folder / f".{prefix}.tmp").replace(folder / f"{prefix}.parquet")
 
 

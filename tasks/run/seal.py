@@ -15,7 +15,7 @@ from tasks.pipeline.graph import Graph
 from tasks.run.job import Job
 from tasks.store import writer
 from tasks.store.keys import ID_DIGITS, Keys, keys_of, match
-from tasks.store.local import Store
+from tasks.store.local import Store, whole
 from tasks.store.staging import Staged
 
 CHUNK = 64  # sources gathered at a time: bounds what a worker holds beside a row group
@@ -131,7 +131,9 @@ class _PreviousRows:
     """The rows of a shard of the version before, read forwards one row group at a time."""
 
     def __init__(self, path: Path) -> None:
-        self.file = pq.ParquetFile(path, page_checksum_verification=True)
+        self.path = path
+        with whole(path):
+            self.file = pq.ParquetFile(path, page_checksum_verification=True)
         self.group = 0
         self.held: pa.Table | None = None
 
@@ -144,7 +146,8 @@ class _PreviousRows:
             if self.held is None:
                 if self.group == self.file.num_row_groups:
                     break
-                self.held = _keyed(self.file.read_row_group(self.group))
+                with whole(self.path):
+                    self.held = _keyed(self.file.read_row_group(self.group))
                 self.group += 1
             places = match(keys_of(self.held.column("key")), ids)
             rows = np.flatnonzero(places >= 0)

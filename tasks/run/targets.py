@@ -26,7 +26,11 @@ def mask_of(annotations: Mapping[str, Any], reader: Source, limits: Limits) -> M
         return None
     uri = annotations["mask"]["uri"]
     try:
-        return read_mask(reader.read(uri), limits)
+        data = reader.read(uri, annotations["mask"]["etag"])
+    except Rejected as rejected:
+        raise Rejected(BAD, f"the mask cannot be read: {rejected.message}") from rejected
+    try:
+        return read_mask(data, limits)
     except Rejected as rejected:
         raise Rejected(BAD, f"{uri}: {rejected.message}") from rejected
 
@@ -63,5 +67,8 @@ def mask(output: Output, sample: Sample, name: str) -> dict[str, Any] | None:
     """Give a row's mask as PNG, moved from the source's in one go; nothing where the source has none."""
     if sample.targets.mask is None:
         return None
-    made = moved(sample.targets.mask, sample.whole, output.spec.masks.fill)
+    fill, void = output.spec.masks.fill, sample.targets.void
+    made = moved(sample.targets.mask, sample.whole, fill)
+    if void is not None:
+        made = np.where(moved(void.astype(np.uint8), sample.whole) > 0, made.dtype.type(fill), made)
     return {"bytes": encode_png(made[:, :, None]), "path": f"{name}.mask.png"}

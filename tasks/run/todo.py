@@ -10,16 +10,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tasks.load.containers import as_they_lie
 from tasks.run.job import Stage
 from tasks.run.make import MEASURES, Unit
 from tasks.run.prior import IN_VERSION, Prior
+from tasks.run.ring import RETRIED, Around, unlike
 from tasks.run.verdicts import Fates, Flags
 from tasks.store.keys import KEY, keys_of, match
 
 UNIT_SOURCES = 512
 UNIT_BYTES = 256_000_000
 LEAST_SOURCES = 16
-RETRIED = ("timeout", "crashed", "out_of_memory")  # a verdict on the machine, not on the bytes: tried again
 
 Masks = NDArray[np.int64]
 
@@ -33,9 +34,15 @@ class Missing:
     places: NDArray[np.int64]  # of each source's first row in ``known``, or -1
     masks: Masks
     read: Flags
+    touched: Flags  # known, but their size or etag is another, or cannot be told
+    told: Flags  # known, but what is said of them (label, annotations, columns) is another
+    mixed: Flags  # known, but mixed with others than those that would be looked at today
+    around: Around | None  # who comes after each source, where images are mixed
 
 
-def missing(prior: Prior, leaf: pa.Table, fate: Fates, index: pa.Table | None, decided: bool) -> Missing:
+def missing(
+    prior: Prior, leaf: pa.Table, fate: Fates, index: pa.Table | None, decided: bool, around: Around | None = None
+) -> Missing:
     """Compare a leaf's listing with what is known of its sources.
 
     ``fate`` holds the known rows and which of them are still wanted. Until this run has ``decided``, what the version
@@ -45,17 +52,20 @@ def missing(prior: Prior, leaf: pa.Table, fate: Fates, index: pa.Table | None, d
     places = match(keys_of(leaf.column("key")), keys_of(known.column("key")))
     masks = np.full(leaf.num_rows, prior.stage.every, dtype=np.int64)
     read = np.ones(leaf.num_rows, dtype=bool)
+    touched, told, mixed = (np.zeros(leaf.num_rows, dtype=bool) for _ in range(3))
     rows = np.flatnonzero(places >= 0)
     if len(rows):
         there = places[rows]
-        masks[rows] = _masks(prior, fate, decided)[there]
+        others = unlike(around, leaf, known)
+        mixed[rows] = others[there]
+        masks[rows] = _masks(prior, fate, decided, others)[there]
         said = keys_of(leaf.column("digest"))[rows] == keys_of(known.column("digest"))[there]
-        masks[rows[~said]] = prior.stage.every
-        if decided:
-            read[rows] = masks[rows] != 0  # all that had to be read for a change has been read by now
-        elif index is not None:
-            read[rows] = _changed(leaf, known, index)[rows] | (masks[rows] != 0)
-    return Missing(leaf, known, places, masks, read)
+        told[rows] = ~said
+        masks[told] = prior.stage.every
+        if not decided:  # all that had to be read for a change has been read by then
+            touched[rows] = index is None or _changed(leaf, known, index)[rows]
+        read[rows] = touched[rows] | (masks[rows] != 0)
+    return Missing(leaf, known, places, masks, read, touched, told, mixed, around)
 
 
 def _changed(leaf: pa.Table, known: pa.Table, index: pa.Table) -> Flags:
@@ -89,8 +99,11 @@ def counts(known: pa.Table, name: str, outputs: int) -> NDArray[np.int64]:
     return np.asarray(flat.to_numpy(zero_copy_only=False), dtype=np.int64).reshape(known.num_rows, outputs)
 
 
-def _masks(prior: Prior, fate: Fates, decided: bool) -> Masks:
-    """Give what is missing of each known row, if its bytes are as they were."""
+def _masks(prior: Prior, fate: Fates, decided: bool, unlike: Flags) -> Masks:
+    """Give what is missing of each known row, if its bytes are as they were.
+
+    ``unlike`` are those that were mixed with others than today's: all outputs that mix are made again together.
+    """
     stage, known = prior.stage, fate.measures
     outputs = stage.graph.outputs
     made, origin = counts(known, "rows", len(outputs)), counts(known, "origin", len(outputs))
@@ -102,16 +115,21 @@ def _masks(prior: Prior, fate: Fates, decided: bool) -> Masks:
         wanted = fate.union(output.spec.sources)
         wanted = wanted if decided else wanted & ~left
         stale = in_version & (not prior.current[output.name])
-        masks |= np.where(wanted & ((made[:, i] < 0) | stale | left), 1 << (i + 1), 0)
+        mixed = unlike & bool(stage.mixing >> (i + 1) & 1)
+        masks |= np.where(wanted & ((made[:, i] < 0) | stale | left | mixed), 1 << (i + 1), 0)
+    masks |= np.where(masks & stage.mixing, stage.mixing, 0)
+    masks &= stage.every
     for name in stage.measured:
         nulls = np.asarray(known.column(name).is_null().to_numpy(), dtype=bool)
         masks |= np.where((masks != 0) & nulls, MEASURES, 0)
     masks[~_values(known.column("measured")).astype(bool)] = stage.every
     failure = known.column("failure")
+    ready = [i for i in range(len(outputs)) if stage.every >> (i + 1) & 1]
+    behind = not all(prior.current[name] for name in ("measures", *(outputs[i].name for i in ready)))
     for row in np.flatnonzero(_values(failure.is_valid()).astype(bool)).tolist():
-        stale = (origin[row] == IN_VERSION).any() and not all(prior.current.values())
+        stale = not decided and behind and (origin[row, ready] == IN_VERSION).any()
         retry = not decided and (origin[row] == IN_VERSION).all() and failure[row].as_py()["reason"] in RETRIED
-        masks[row] = stage.every if stale or retry else masks[row] & 0
+        masks[row] = stage.every if stale or retry or unlike[row] else masks[row] & 0
     return _by_source(masks, keys_of(known.column("key")))
 
 
@@ -130,18 +148,25 @@ def unit_sources(sources: int, threads: int) -> int:
 
 
 def units(stage: Stage, plan: Missing, at_most: int) -> Iterator[Unit]:
-    """Cut a leaf's missing sources into units of neighbours: at most ``at_most`` sources and 256 MB listed."""
+    """Cut a leaf's missing sources into units of neighbours: at most ``at_most`` sources and 256 MB listed.
+
+    Neighbours by key, or as they lie in a container, which is then read forwards. A unit's sources are sorted by key.
+    """
     rows = np.flatnonzero(plan.read)
     if not len(rows):
         return
-    table = _described(stage, plan, rows)
-    sizes = np.maximum(0, _values(table.column("size")))
+    listed = plan.leaf.select(["uri", "etag", "size"]).take(pa.array(rows))
+    order = as_they_lie(listed.column("uri").to_pylist(), listed.column("etag").to_pylist())
+    rows, sizes = rows[order], np.maximum(0, _values(listed.column("size")))[order]
     start = 0
     while start < len(rows):
         fits = int(np.searchsorted(np.cumsum(sizes[start : start + at_most]), UNIT_BYTES, side="right"))
         end = min(len(rows), start + max(1, min(at_most, fits)))
-        first = table.column("key")[start].as_py().hex()[:12]
-        yield Unit(f"{first}+{end - start}", table.slice(start, end - start))
+        own = np.sort(rows[start:end])
+        table = _described(stage, plan, own)
+        first = table.column("key")[0].as_py().hex()[:12]
+        around = plan.around.of(own.tolist()) if plan.around else None
+        yield Unit(f"{first}+{end - start}", table, around)
         start = end
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from tasks.errors import RequestError
 from tasks.load.listing import key
 from tasks.store.dataset import Dataset, open_dataset
 from tasks.store.keys import ID_DIGITS, bounds
-from tasks.store.local import Store
+from tasks.store.remote import store_to_read
 
-IMAGES = ("image", "pixels")
+IMAGES = ("image", "pixels", "mask")
+ROW_ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}(\.f\d+)?(\.[\w-]+:\d+)*")
 
 
 def trace(root: str | Path, name: str) -> dict[str, Any]:
@@ -23,10 +23,9 @@ def trace(root: str | Path, name: str) -> dict[str, Any]:
     Gives the source, the version, its rows in each output with their lineage, and its rejection, if any. Raises
     ``RequestError`` where no version knows it.
     """
-    store = Store(Path(root))
+    store = store_to_read(root)
     newest = open_dataset(root)
-    start = name.split(":", 1)[1] if ":" in name and name.split(":", 1)[0] in newest.outputs else name
-    identity = start[:ID_DIGITS] if _is_id(start) else key(start).hex()[:ID_DIGITS]
+    identity = _identity(name, newest.outputs)
     for number in reversed(store.versions()):
         found = _in(Dataset(store, store.version(number)), identity)
         if found["rows"] or found["rejected"]:
@@ -40,21 +39,20 @@ def trace(root: str | Path, name: str) -> dict[str, Any]:
     raise RequestError(f"{root}: {name!r} is in no version; give a row's id, or a URI as the listing writes it")
 
 
-def _is_id(name: str) -> bool:
-    head = name[:ID_DIGITS]
-    return (
-        len(head) == ID_DIGITS and set(head) <= set("0123456789abcdef") and name[ID_DIGITS : ID_DIGITS + 1] in ("", ".")
-    )
+def _identity(name: str, outputs: list[str]) -> str:
+    """Give the part of a row's id that is its source's: of an id, of OUTPUT:ID, or of a URI."""
+    output, mark, rest = name.partition(":")
+    identity = rest if mark and output in outputs else name
+    return identity[:ID_DIGITS] if ROW_ID.fullmatch(identity) else key(name).hex()[:ID_DIGITS]
 
 
 def _in(dataset: Dataset, identity: str) -> dict[str, Any]:
     rows = []
     for entry in dataset.version["files"]:
         if _holds(entry["prefix"], identity):
-            path = dataset.store.path(entry["object"])
-            names = [n for n in pq.read_schema(path).names if n not in IMAGES]
+            names = [name for name in dataset.schemas[entry["output"]].names if name not in IMAGES]
             low, high = identity, identity + "~"
-            table = pq.read_table(path, columns=names, filters=[("id", ">=", low), ("id", "<", high)])
+            table = dataset.store.table(entry, names, [("id", ">=", low), ("id", "<", high)])
             rows += [{"output": entry["output"], "file": entry["path"], **_readable(row)} for row in table.to_pylist()]
     rejected = dataset.rejected
     lost = [row for row in rejected.to_pylist() if row["id"].startswith(identity)]
@@ -87,7 +85,9 @@ def drawn(found: dict[str, Any]) -> str:
         last = i == len(found["rows"]) - 1
         lines.append(f"{'└─' if last else '├─'} {row['output']}: {row['id']}  ({row['split']}, {row['file']})")
         for step in row.get("lineage", []):
-            params = ", ".join(f"{name} {value}" for name, value in step["params"].items())
+            params = ", ".join(f"{name} {value}" for name, value in step["params"].items() if name != "parents")
+            mixed = [one["uri"] for one in step["params"].get("parents", [])]
+            params += f"{', ' if params else ''}with {', '.join(mixed)}" if mixed else ""
             lines.append(
                 f"{'   ' if last else '│  '}  {step['step']}: {step['operation']}{f' ({params})' if params else ''}"
             )

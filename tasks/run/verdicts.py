@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tasks.errors import Rejected
-from tasks.operation import Check, Dataset
+from tasks.operation import Check
 from tasks.pipeline.graph import Graph, Node
 from tasks.run.job import Stage
 from tasks.store.keys import row_id
-from tasks.store.schema import DECISIONS, hash_columns, measure_columns
+from tasks.store.schema import measure_columns
 
 Flags = NDArray[np.bool_]
 
@@ -61,24 +62,23 @@ def fates(leaf: pa.Table, measures: pa.Table, all_frames: bool) -> Fates:
     return Fates(listed, measures, ids)
 
 
-def judge(stage: Stage, leaves: Mapping[str, Fates], deciding: Sequence[Node]) -> pa.Table:
-    """Take all leaves through the steps in the file's order, and give the decisions of the ``deciding`` ones.
+def judge(stage: Stage, fate: Fates, decided: Mapping[str, pa.Table]) -> None:
+    """Take a leaf through the steps in the file's order: checks by its measures, others by what was ``decided``.
 
-    Without any, the checks alone: what a source's own measures say.
+    ``decided`` has a step's table (``decide.DECIDED``); a step that it lacks lets all pass.
     """
-    decisions = [DECISIONS.empty_table()]
+    fate.alive.clear()
+    fate.lost.clear()
     for node in stage.graph.nodes.values():
-        for fate in leaves.values():
-            fate.alive[node.id] = fate.before(node).copy()
+        fate.alive[node.id] = fate.before(node).copy()
         if isinstance(node.operation, Check) and not node.expanded:
-            for fate in leaves.values():
-                _check(node, node.operation, fate)
-        elif isinstance(node.operation, Dataset) and node in deciding:
-            decisions.append(_decide(node, node.operation, leaves))
-    return pa.concat_tables(decisions)
+            _check(node, node.operation, fate)
+        elif node.id in decided:
+            _apply(node, decided[node.id], fate)
 
 
-def _matching(node: Node, fate: Fates) -> Flags:
+def matching(node: Node, fate: Fates) -> Flags:
+    """Give which rows a step's ``where`` names."""
     matches = np.ones(fate.measures.num_rows, dtype=bool)
     for name, value in node.where.items():
         table = fate.leaf if name in fate.leaf.schema.names else fate.measures
@@ -88,7 +88,7 @@ def _matching(node: Node, fate: Fates) -> Flags:
 
 def _check(node: Node, check: Check, fate: Fates) -> None:
     columns = measure_columns(node)
-    rows = np.flatnonzero(fate.alive[node.id] & _matching(node, fate))
+    rows = np.flatnonzero(fate.alive[node.id] & matching(node, fate))
     table = fate.measures.select(list(columns.values())).take(pa.array(rows))
     for row, values in zip(rows.tolist(), table.to_pylist(), strict=True):
         if any(value is None for value in values.values()):
@@ -109,27 +109,14 @@ def why(verdict: Rejected) -> dict[str, Any]:
     }
 
 
-def _decide(node: Node, operation: Dataset, leaves: Mapping[str, Fates]) -> pa.Table:
-    table = pa.concat_tables([_input(node, fate) for fate in leaves.values()])
-    decided = operation.decide(table.sort_by("id")).sort_by("id")
-    rows = {row["id"]: row for row in decided.to_pylist()}
-    uris = dict(zip(table.column("id").to_pylist(), table.column("uri").to_pylist(), strict=True))
-    for fate in leaves.values():
-        for row in np.flatnonzero(fate.alive[node.id]).tolist():
-            left = rows.get(fate.ids[row])
-            if left is not None:
-                reason = {name: left[name] for name in ("reason", "message", "limit")}
-                fate.leave(node, row, {**reason, "measure": left["score"], "keeper": uris.get(left["keeper"])})
-    return decided.append_column("step", pa.array([node.id] * len(decided), pa.string())).select(DECISIONS.names)
-
-
-def _input(node: Node, fate: Fates) -> pa.Table:
-    rows = pa.array(np.flatnonzero(fate.alive[node.id] & _matching(node, fate)))
-    columns: dict[str, Any] = {"id": pa.array(fate.ids, pa.string())}
-    columns.update({name: fate.leaf.column(name) for name in ("key", "uri", "label", "split")})
-    measured = ["sha256", "bytes", "width", "height", *hash_columns(node)]
-    columns.update({name.removeprefix(f"{node.id}."): fate.measures.column(name) for name in measured})
-    return pa.table(columns).take(rows)
+def _apply(node: Node, decided: pa.Table, fate: Fates) -> None:
+    places = pc.index_in(pa.array(fate.ids, pa.string()), value_set=decided.column("id").combine_chunks())
+    named = np.asarray(places.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    rows = np.flatnonzero(named & fate.alive[node.id])
+    left = decided.select(["reason", "message", "score", "limit", "uri"]).take(places.take(pa.array(rows)))
+    left = left.rename_columns(["reason", "message", "measure", "limit", "keeper"])
+    for row, reason in zip(rows.tolist(), left.to_pylist(), strict=True):
+        fate.leave(node, row, reason)
 
 
 def rejections(stage: Stage, fate: Fates) -> Iterator[dict[str, Any]]:

@@ -9,32 +9,29 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import Rejected
+from tasks.errors import ImagemillError, Rejected
 from tasks.load.codecs import decode, read_header
 from tasks.run.replay import Replayer
 from tasks.store.dataset import Dataset, open_dataset
-from tasks.store.local import sha256_of
+from tasks.store.local import TABLES, sha256_of
 
 
 def verify(root: str | Path, sample: int | None = 20) -> dict[str, Any]:
     """Check every checksum, the sum of the sources, that images decode; replay ``sample`` rows (None: all).
 
-    Gives counts and ``problems``: one sentence each, empty where all is as it was committed.
+    Gives counts and ``problems``: one sentence each, empty where all is as it was committed. Where files are damaged,
+    that is all that is said: what else would be found may follow from it.
     """
     dataset = open_dataset(root)
-    problems = [*_files(dataset), *_views(dataset)]
+    damaged = list(_files(dataset))
+    problems = [*damaged, *_views(dataset), *_strays(dataset)]
     rows = sum(entry["rows"] for entry in dataset.version["files"])
     replayed = 0
-    if not problems:
+    if not damaged:
         problems += _sum(dataset)
-        replayer = Replayer(dataset)
-        for output, row in _rows(dataset, sample):
-            problems += _undecodable(output, row)
-            found = replayer.replay(row, output)
-            replayed += 1
-            if not found["same"]:
-                problems.append(f"{output}: {row['id']} ({found['uri']}): {found['message']}")
-    files = sum(len(dataset.version[name]) for name in ("files", "rejected", "measures", "decisions"))
+        replayed, unlike = _replayed(dataset, sample)
+        problems += unlike
+    files = sum(len(dataset.version[name]) for name in TABLES)
     return {
         "dataset": str(root),
         "version": dataset.version["version"],
@@ -46,13 +43,36 @@ def verify(root: str | Path, sample: int | None = 20) -> dict[str, Any]:
 
 
 def _files(dataset: Dataset) -> Iterator[str]:
-    for name in ("files", "rejected", "measures", "decisions"):
+    for name in TABLES:
         for entry in dataset.version[name]:
-            path = dataset.store.path(entry["object"])
-            if not path.is_file():
-                yield f"{entry['object']}: missing"
-            elif path.stat().st_size != entry["bytes"] or sha256_of(path) != entry["sha256"]:
-                yield f"{entry['object']}: tampered with or damaged: its SHA-256 is not the one that was committed"
+            if wrong := dataset.store.damage(entry):
+                yield f"{entry['object']}: {wrong}"
+
+
+def _strays(dataset: Dataset) -> Iterator[str]:
+    for name in dataset.store.strays():
+        yield f"{name}: not the name of a version: it counts for nothing; move it away"
+
+
+def _replayed(dataset: Dataset, sample: int | None) -> tuple[int, list[str]]:
+    """Decode and replay rows; give how many could be made again, and what is wrong with them."""
+    replayer, problems, replayed = Replayer(dataset), list[str](), 0
+    obstacle = replayer.obstacle if sample != 0 else None
+    for output, row in _rows(dataset, sample):
+        problems += _undecodable(output, row)
+        if obstacle is None:
+            try:
+                problems += _unlike(replayer, output, row)
+                replayed += 1
+            except ImagemillError as error:
+                obstacle = f"the source does not answer: {error}"
+    return replayed, [*problems, *([f"no row can be made again here: {obstacle}"] if obstacle is not None else [])]
+
+
+def _unlike(replayer: Replayer, output: str, row: dict[str, Any]) -> Iterator[str]:
+    found = replayer.replay(row, output)
+    if not found["same"]:
+        yield f"{output}: {row['id']} ({found['uri']}): {found['message']}"
 
 
 def _views(dataset: Dataset) -> Iterator[str]:
@@ -60,8 +80,12 @@ def _views(dataset: Dataset) -> Iterator[str]:
         view = dataset.store.root / entry["path"]
         if not view.is_file():
             yield f"{entry['path']}: missing; the next `imagemill run` puts it back"
-        elif not view.samefile(dataset.store.path(entry["object"])) and sha256_of(view) != entry["sha256"]:
+        elif not _is_link(view, dataset.store.path(entry["object"])) and sha256_of(view) != entry["sha256"]:
             yield f"{entry['path']}: tampered with: not the file that was committed"
+
+
+def _is_link(view: Path, file: Path) -> bool:
+    return file.is_file() and view.samefile(file)
 
 
 def _sum(dataset: Dataset) -> Iterator[str]:

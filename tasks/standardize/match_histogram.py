@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import field_validator
 
 from tasks.image.sample import Pixels
-from tasks.image.values import fractions, from_fractions, luma, with_channels
+from tasks.image.values import fractions, from_fractions, luma
 from tasks.operation import File, Filter
+from tasks.standardize.reference import reference
 
 Quantiles = tuple[NDArray[np.float64], NDArray[np.float64]]  # the shares of pixels up to each value, the values
 
@@ -66,17 +64,10 @@ def _matched(channel: NDArray[Any], shares: NDArray[np.float64], values: NDArray
 @lru_cache(maxsize=8)
 def _reference(path: str) -> tuple[str, tuple[Quantiles, ...]]:
     """Give the file's SHA-256 and the quantiles of its luma and then, in colour, of its channels."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}: give the path of an image file") from None
-    read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR) if data else None
-    if read is None:
-        raise ValueError(f"{path}: OpenCV reads no image from this file")
-    pixels = with_channels(np.asarray(read))[:, :, ::-1]
+    sha256, pixels = reference(path)
     gray = [luma(np.ascontiguousarray(pixels))]
     channels = gray + [pixels[:, :, channel] for channel in range(pixels.shape[2])] * (pixels.shape[2] == 3)
-    return hashlib.sha256(data).hexdigest(), tuple(_quantiles(one) for one in channels)
+    return sha256, tuple(_quantiles(one) for one in channels)
 
 
 def _quantiles(channel: NDArray[Any]) -> Quantiles:

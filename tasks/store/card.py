@@ -18,6 +18,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from tasks.store.fits import in_words
+from tasks.store.schema import REJECTED, Contents, typed
+
+REJECTED_SPLIT = "rejected"  # of the configuration of that name: its rows are of no split
 MOST_CLASSES = 100  # named in the text; the header names all
 PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 # YAML 1.1, which datasets' reader speaks, takes these for booleans and nothing.
@@ -50,6 +54,13 @@ def header(version: Mapping[str, Any], schemas: Mapping[str, pa.Schema]) -> dict
         splits = [{"name": split, **_sums(among)} for split, among in files.items()]
         configs.append({"config_name": name, "data_files": listed, **({"default": True} if i == 0 else {})})
         info.append({"config_name": name, "features": features(schemas[name]), "splits": splits})
+    if rows := sum(entry["rows"] for entry in version["rejected"]):  # datasets refuses to load no rows
+        paths = sorted(entry["path"] for entry in version["rejected"])
+        size = sum(entry["bytes"] for entry in version["rejected"])
+        split = {"name": REJECTED_SPLIT, "num_bytes": size, "num_examples": rows}
+        configs.append({"config_name": "rejected", "data_files": [{"split": REJECTED_SPLIT, "path": paths}]})
+        told = [{"name": field.name, **_feature(typed(field.type, Contents()))} for field in REJECTED]
+        info.append({"config_name": "rejected", "features": told, "splits": [split]})
     return {"configs": configs, "dataset_info": info}
 
 
@@ -119,6 +130,7 @@ def _body(version: Mapping[str, Any]) -> str:
         *([plain(description)] if description else []),
         f"Version {version['version']}, made by imagemill.",
         *_statistics(version),
+        *_weights(version),
         *_loading(version),
         *_lineage(version),
         *_making(version),
@@ -141,6 +153,9 @@ def _statistics(version: Mapping[str, Any]) -> Iterable[str]:
     if counts["reasons"]:
         reasons = sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))
         yield _table(["rejected because", "images"], [[plain(reason), f"{count:,}"] for reason, count in reasons])
+    if version.get("fits"):
+        yield "Fitted on the images kept of the split `train`, and pinned until `imagemill run --refit`:"
+        yield "\n".join(f"- `{name}`: {plain(in_words(fit))}" for name, fit in version["fits"].items())
     for what, names in (("Classes", version["classes"]), ("Box categories", version["categories"])):
         if names:
             more = f" and {len(names) - MOST_CLASSES:,} more" if len(names) > MOST_CLASSES else ""
@@ -152,10 +167,22 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rules, *rows))
 
 
+def _weights(version: Mapping[str, Any]) -> Iterable[str]:
+    for step, weights in version.get("weights", {}).items():
+        yield f"## Class weights of `{step}`"
+        yield "An image drawn by its class's weight gives the classes the ratio that was asked for. On average it is 1."
+        named = list(weights.items())[:MOST_CLASSES]
+        yield _table(["class", "weight"], [[plain(name), f"{weight:.4g}"] for name, weight in named])
+        if len(weights) > len(named):
+            yield f"And {len(weights) - len(named):,} more: `imagemill.open(PATH).weights` has all."
+
+
 def _loading(version: Mapping[str, Any]) -> Iterable[str]:
     first, *others = version["outputs"]
     lines = ["from datasets import load_dataset", "", f'dataset = load_dataset("PATH")  # {first}, the default']
     lines += [f'dataset = load_dataset("PATH", "{name}")' for name in others]
+    if version["counts"]["rejected"]:
+        lines.append('rejected = load_dataset("PATH", "rejected", split="rejected")  # why each did not make it')
     yield "## How to load"
     yield "PATH is this folder."
     yield _fence("python", "\n".join(lines))

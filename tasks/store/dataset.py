@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from tasks.errors import RequestError
 from tasks.store.keys import bounds
-from tasks.store.local import Store
+from tasks.store.local import Store, whole
+from tasks.store.reading import Rows
+from tasks.store.remote import store_to_read
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,16 @@ class Dataset:
         """The outputs' names, the default one first."""
         return list(self.version["outputs"])
 
+    @property
+    def fits(self) -> dict[str, Any]:
+        """What fitted steps were fitted to, by step: the operation, how many images, the values."""
+        return dict(self.version.get("fits", {}))
+
+    @property
+    def weights(self) -> dict[str, dict[str, float]]:
+        """Each class's weight, for each step that balances by weights: what a sampler draws its images by."""
+        return dict(self.version.get("weights", {}))
+
     @cached_property
     def splits(self) -> list[str]:
         """The splits that have rows."""
@@ -41,34 +53,77 @@ class Dataset:
 
         Raises ``RequestError`` where there is no such output.
         """
+        return [self.store.path(entry["object"]) for entry in self.entries(output, split)]
+
+    def entries(self, output: str | None = None, split: str | None = None) -> list[dict[str, Any]]:
+        """Give what the version says of the files of an output (the default one) and a split (all), in key order.
+
+        Raises ``RequestError`` where there is no such output.
+        """
         name = output or self.outputs[0]
         if name not in self.outputs:
             raise RequestError(f"{self.store.root}: no output {name!r}; there are {', '.join(self.outputs)}")
-        entries = [e for e in self.version["files"] if e["output"] == name and split in (None, e["split"])]
-        return [self.store.path(entry["object"]) for entry in entries]
+        return [e for e in self.version["files"] if e["output"] == name and split in (None, e["split"])]
 
     def table(self, output: str | None = None, split: str | None = None, columns: list[str] | None = None) -> pa.Table:
         """Read an output (the default one) into memory, page checksums verified."""
-        tables = [pq.read_table(p, columns=columns, page_checksum_verification=True) for p in self.files(output, split)]
-        return pa.concat_tables(tables)
+        return pa.concat_tables([self.store.table(entry, columns) for entry in self.entries(output, split)])
+
+    def rows(
+        self,
+        output: str | None = None,
+        split: str | None = None,
+        columns: Sequence[str] | None = None,
+        decoded: bool = True,
+    ) -> Rows:
+        """Give an output's rows (the default one's) as training reads them, by number or as a shuffled stream.
+
+        Raises ``RequestError`` where there is no such output, split or column.
+        """
+        self.entries(output)
+        return Rows(self, output or self.outputs[0], split, None if columns is None else tuple(columns), decoded)
+
+    @cached_property
+    def _all(self) -> Rows:
+        return self.rows()
+
+    def __len__(self) -> int:
+        """Give the number of rows of the default output."""
+        return len(self._all)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """Give a row of the default output by its number, decoded."""
+        return self._all[number]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._all)
 
     def row(self, name: str, output: str | None = None) -> dict[str, Any] | None:
         """Give the row with this id, or nothing; only files whose key range holds it are opened."""
-        for path, entry in zip(self.files(output), self._entries(output), strict=True):
+        for entry in self.entries(output):
             low, high = bounds(entry["prefix"])
             if low <= name and (high is None or name < high):
-                found = pq.read_table(path, filters=[("id", "=", name)])
+                found = self.store.table(entry, filters=[("id", "=", name)])
                 if found.num_rows:
                     return dict(found.to_pylist()[0])
         return None
 
-    def _entries(self, output: str | None) -> list[dict[str, Any]]:
-        return [e for e in self.version["files"] if e["output"] == (output or self.outputs[0])]
-
     @cached_property
     def rejected(self) -> pa.Table:
         """Every source that did not make it: uri, step, reason, message, measure, limit, keeper."""
-        return pa.concat_tables([pq.read_table(self.store.path(e["object"])) for e in self.version["rejected"]])
+        return pa.concat_tables([self.store.table(entry) for entry in self.version["rejected"]])
+
+    @cached_property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """Each output's schema, as its first file has it."""
+        found = {}
+        for name in self.outputs:
+            with whole(self.files(name)[0]) as path:
+                found[name] = pq.read_schema(path)
+        return found
 
 
 def open_dataset(root: str | Path, version: int | None = None) -> Dataset:
@@ -76,7 +131,7 @@ def open_dataset(root: str | Path, version: int | None = None) -> Dataset:
 
     Raises ``RequestError`` where ``root`` holds none.
     """
-    store = Store(Path(root))
+    store = store_to_read(root)
     found = store.latest() if version is None else store.version(version)
     if found is None:
         raise RequestError(f"{root}: no imagemill dataset (there is no committed version in it)")

@@ -12,18 +12,27 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tasks.errors import ImagemillError, RequestError
 
+FORMAT = 1  # of the version file
 HOUSE = ".imagemill"
 VIEWED = "viewed"  # names the version that the views show
+WRITTEN = "written"  # names the version that the pages tell of
+PAGES = ("README.md", "croissant.json", "report.html")
+VERSION_FILE = re.compile(r"\d{8,}\.json")
+TABLES = ("files", "rejected", "measures", "decisions")  # in a version: lists of entries, each naming an object
 
 
 def staging_folder(dataset: Path) -> Path:
@@ -51,6 +60,11 @@ class Store:
     """The files of one dataset below ``root``."""
 
     root: Path
+
+    @property
+    def location(self) -> str:
+        """What people call it by: the folder."""
+        return str(self.root)
 
     @property
     def house(self) -> Path:
@@ -83,16 +97,64 @@ class Store:
 
     def versions(self) -> list[int]:
         """Give the numbers of the versions, oldest first."""
+        return sorted(int(name[:-5]) for name in self._version_names() if VERSION_FILE.fullmatch(name))
+
+    def strays(self) -> list[str]:
+        """Give the names among the versions that are none: they count for nothing."""
+        return sorted(f"versions/{name}" for name in self._version_names() if not VERSION_FILE.fullmatch(name))
+
+    def _version_names(self) -> list[str]:
         folder = self.house / "versions"
-        return sorted(int(path.stem) for path in folder.glob("*.json")) if folder.is_dir() else []
+        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+    def version_path(self, number: int) -> Path:
+        """Give where a version is committed."""
+        return self.house / "versions" / f"{number:08d}.json"
 
     def version(self, number: int) -> dict[str, Any]:
-        """Read one version. Raises ``RequestError`` where there is none of this number."""
-        path = self.house / "versions" / f"{number:08d}.json"
+        """Read one version.
+
+        Raises ``RequestError`` where there is none of this number, or a newer imagemill wrote it, and
+        ``ImagemillError`` where its file is damaged.
+        """
+        path = self.version_path(number)
         if not path.is_file():
             raise RequestError(f"{self.root}: no version {number}; there are {self.versions() or 'none'}")
-        loaded: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        try:
+            loaded = json.loads(path.read_text("utf-8"))
+        except ValueError:
+            loaded = None
+        if not isinstance(loaded, dict) or loaded.get("version") != number:
+            raise ImagemillError(
+                f"{path}: this version's file is damaged; put a copy of it back, or move it away: "
+                "the versions before it are whole without it"
+            )
+        if loaded.get("format", FORMAT) != FORMAT:
+            raise RequestError(f"{path}: written by another imagemill (format {loaded['format']}); install its version")
         return loaded
+
+    def holds(self, entry: Mapping[str, Any]) -> bool:
+        """Say whether a file that a version names is there, as long as it was committed."""
+        path = self.path(entry["object"])
+        return path.is_file() and path.stat().st_size == entry["bytes"]
+
+    def damage(self, entry: Mapping[str, Any]) -> str | None:
+        """Say what is wrong with a file that a version names; nothing where it is as it was committed."""
+        path = self.path(entry["object"])
+        if not path.is_file():
+            return "missing"
+        if path.stat().st_size != entry["bytes"] or sha256_of(path) != entry["sha256"]:
+            return "tampered with or damaged: its SHA-256 is not the one that was committed"
+        return None
+
+    def table(
+        self, entry: Mapping[str, Any], columns: Sequence[str] | None = None, filters: list[Any] | None = None
+    ) -> pa.Table:
+        """Read a file that a version names, its pages checked. Raises ``ImagemillError`` where it is not whole."""
+        with whole(self.path(entry["object"])) as path:
+            return pq.read_table(
+                path, columns=list(columns) if columns else None, filters=filters, page_checksum_verification=True
+            )
 
     def latest(self) -> dict[str, Any] | None:
         """Read the newest version, or nothing where nothing was committed yet."""
@@ -110,7 +172,7 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(0o444)
-            os.link(temporary, folder / f"{version['version']:08d}.json")
+            os.link(temporary, self.version_path(version["version"]))
         except FileExistsError as error:
             raise ImagemillError(
                 f"{self.root}: version {version['version']} was committed by another run meanwhile; run again"
@@ -126,7 +188,7 @@ class Store:
         Raises ``ImagemillError`` at once where another run holds it.
         """
         self._prepare()
-        with (self.house / "lock").open("a+") as file:
+        with self._lock_file() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -141,11 +203,28 @@ class Store:
             file.flush()
             yield
 
+    def refuse_file(self) -> None:
+        """Raise ``RequestError`` where the root is a file."""
+        if self.root.exists() and not self.root.is_dir():
+            raise RequestError(f"{self.root}: a dataset is a folder, and this is a file; name another --output")
+
     def _prepare(self) -> None:
-        if self.root.exists() and not self.house.exists() and any(self.root.iterdir()):
-            raise RequestError(f"{self.root}: not empty and no imagemill dataset; name another --output or empty it")
-        try:
+        self.refuse_file()
+        with self._writing():
+            if self.root.exists() and not self.house.exists() and any(self.root.iterdir()):
+                raise RequestError(
+                    f"{self.root}: not empty and no imagemill dataset; name another --output or empty it"
+                )
             staging_folder(self.root).mkdir(parents=True, exist_ok=True)
+
+    def _lock_file(self) -> TextIO:
+        with self._writing():
+            return (self.house / "lock").open("a+")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise RequestError(f"{self.root}: cannot be written ({error.strerror}); name another --output") from error
 
@@ -167,18 +246,30 @@ class Store:
         shutil.rmtree(self.house / "views", ignore_errors=True)
         self.write_beside(f"{HOUSE}/{VIEWED}", json.dumps({"version": number, "folders": sorted(views)}))
 
-    def _viewed(self) -> dict[str, Any]:
-        path = self.house / VIEWED
-        loaded: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-        return loaded
+    def _mark(self, name: str) -> dict[str, Any]:
+        """Read which version something was made from; nothing where that cannot be told: then it is made again."""
+        try:
+            loaded = json.loads((self.house / name).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return loaded if isinstance(loaded, dict) else {}
 
     def _shown(self) -> list[str]:
-        return list(self._viewed().get("folders", []))
+        return list(self._mark(VIEWED).get("folders", []))
 
     def is_shown(self, version: Mapping[str, Any]) -> bool:
         """Say whether the views show this version: a run killed after its commit left the one before."""
         there = all((self.root / e["path"]).is_file() for e in (*version["files"], *version["rejected"]))
-        return there and bool(self._viewed().get("version") == version["version"])
+        return there and bool(self._mark(VIEWED).get("version") == version["version"])
+
+    def mark_written(self, version: Mapping[str, Any]) -> None:
+        """Remember that the pages tell of this version, once all of them do."""
+        self.write_beside(f"{HOUSE}/{WRITTEN}", json.dumps({"version": version["version"]}))
+
+    def is_written(self, version: Mapping[str, Any]) -> bool:
+        """Say whether the pages tell of this version."""
+        there = all((self.root / name).is_file() for name in PAGES)
+        return there and bool(self._mark(WRITTEN).get("version") == version["version"])
 
     def write_beside(self, name: str, text: str | bytes) -> None:
         """Replace a generated file at the root of the dataset, whole."""
@@ -189,6 +280,26 @@ class Store:
     def clear_staging(self) -> None:
         """Remove what was staged: after a commit it is in the shards."""
         shutil.rmtree(staging_folder(self.root), ignore_errors=True)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Read a file of a version. Raises ``ImagemillError``, naming it, where it is missing or damaged."""
+    try:
+        yield path
+    except FileNotFoundError as error:
+        raise ImagemillError(f"{path}: missing; {MENDING}") from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the file's: may help to try again
+            raise
+        raise ImagemillError(f"{path}: damaged ({_first_line(error)}); {MENDING}") from error
+
+
+MENDING = "`imagemill verify` says what else is wrong, `imagemill run --fresh` makes all of it again from the source"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 RENAME_EXCHANGE = 2

@@ -18,6 +18,7 @@ from tasks.store.keys import KEY
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 OBJECTS = pa.list_(pa.struct([("bbox", pa.list_(pa.float32(), 4)), ("category", pa.int64())]))
 RBOX = pa.list_(pa.float32(), 5)
+LABELS = pa.list_(pa.struct([("label", pa.int64()), ("weight", pa.float32())]))
 SOURCE = pa.struct([("uri", pa.string()), ("sha256", pa.string()), ("bytes", pa.int64()), ("frame", pa.int32())])
 LINEAGE = pa.list_(pa.struct([("step", pa.string()), ("operation", pa.string()), ("params", pa.string())]))
 FAILURE = pa.struct(
@@ -46,6 +47,7 @@ REJECTED = pa.schema(
         ("bytes", pa.int64()),
     ]
 )
+FLAGS = "flags"  # among a version's decisions: the table of rows that a step noted, and that stay
 DECISIONS = pa.schema(
     [
         ("id", pa.string()),
@@ -96,20 +98,28 @@ def output_schema(graph: Graph, output: Output, contents: Contents) -> pa.Schema
     Raises ``RequestError`` where two columns would have one name.
     """
     fields = [pa.field("id", pa.string(), nullable=False), pa.field("split", pa.string()), pa.field("copy", pa.int32())]
+    if graph.split is not None and graph.split.folds is not None:
+        fields.append(pa.field("fold", pa.int32()))
     if contents.classes:
         fields.append(pa.field("label", pa.int64()))
     if output.form != "none":
         fields += [pa.field("width", pa.int32()), pa.field("height", pa.int32())]
     fields += list(contents.columns)
+    fields += [pa.field("metadata", pa.string())] if graph.spec.source.metadata else []
     for name in output.ancestors:
         fields += [pa.field(column, pa.float64()) for column in measure_columns(graph.nodes[name]).values()]
     fields.append(pa.field("source", SOURCE))
     for name, components in output.features.items():
         about = {"components": json.dumps(components)}
         fields.append(pa.field(name, pa.list_(pa.float32(), len(components)), metadata=about))
+    mixes = graph.mixes(output)
+    if mixes and contents.classes:
+        fields.append(pa.field("labels", LABELS))
     if output.form != "none":
         fields += [pa.field("objects", objects_type(contents.kinds))] if contents.boxes else []
+    if output.form != "none" or mixes:  # what images were mixed, features must say too
         fields.append(pa.field("lineage", LINEAGE))
+    if output.form != "none":
         fields += [pa.field("mask", IMAGE)] if contents.kinds.masks else []
     if output.form == "image":
         fields.append(pa.field("image", IMAGE))
@@ -158,17 +168,28 @@ def feature(field: pa.Field, contents: Contents) -> dict[str, Any]:
         return {"names": list(contents.classes), "_type": "ClassLabel"}
     if field.name == "category" and contents.categories:
         return {"names": list(contents.categories), "_type": "ClassLabel"}
-    return _typed(field.type, contents)
+    return typed(field.type, contents)
 
 
-def _typed(kind: pa.DataType, contents: Contents) -> dict[str, Any]:
+def typed(kind: pa.DataType, contents: Contents) -> dict[str, Any]:
+    """Describe a type as Hugging Face ``datasets`` does; a dictionary is what it holds."""
+    if pa.types.is_dictionary(kind):
+        return typed(kind.value_type, contents)
     if pa.types.is_struct(kind):
         return {inner.name: feature(inner, contents) for inner in kind}
     if pa.types.is_fixed_size_list(kind):
-        return {"_type": "List", "length": kind.list_size, "feature": _typed(kind.value_type, contents)}
+        return {"_type": "List", "length": kind.list_size, "feature": typed(kind.value_type, contents)}
     if pa.types.is_list(kind):
-        return {"_type": "List", "feature": _typed(kind.value_type, contents)}
-    names = {"double": "float64", "float": "float32"}
+        return {"_type": "List", "feature": typed(kind.value_type, contents)}
+    if pa.types.is_large_list(kind):
+        return {"_type": "LargeList", "feature": typed(kind.value_type, contents)}
+    names = {
+        "double": "float64",
+        "float": "float32",
+        "halffloat": "float16",
+        "date32[day]": "date32",
+        "date64[ms]": "date64",
+    }
     return {"dtype": names.get(str(kind), str(kind)), "_type": "Value"}
 
 
@@ -176,7 +197,8 @@ def measures_schema(graph: Graph) -> pa.Schema:
     """Give the schema of the measures: one row a source and frame, sorted by key and frame.
 
     ``rows`` counts the rows in each output (in ``Graph.outputs``' order); ``failure`` is a verdict that no threshold
-    decides: the load's, or that of the step in which every row failed.
+    decides: the load's, or that of the step in which every row failed. Where images are mixed, ``tried`` says which of
+    the next ones in the listing were looked at, and ``partners`` is the digest of what they were (``run.partners``).
     """
     fields = [
         pa.field("key", KEY, nullable=False),
@@ -192,16 +214,25 @@ def measures_schema(graph: Graph) -> pa.Schema:
         pa.field("rows", pa.list_(pa.int32())),
         pa.field("failure", FAILURE),
     ]
+    if any(graph.mixing):
+        fields[-1:-1] = [pa.field("tried", pa.int32()), pa.field("partners", KEY)]
     for node in graph.checks:
         fields += [pa.field(column, pa.float64()) for column in measure_columns(node).values()]
     for node in graph.datasets:
         fields += [pa.field(name, kind) for name, kind in hash_columns(node).items()]
+    for node in graph.fits:
+        fields += [pa.field(name, kind) for name, kind in fit_columns(node).items()]
     return pa.schema(fields)
 
 
 def hash_columns(node: Node) -> dict[str, pa.DataType]:
     """Give a dataset step's columns in the measures, named after the step."""
     return {f"{node.id}.{name}": kind for name, kind in node.operation.hashes().items()}  # type: ignore[attr-defined]
+
+
+def fit_columns(node: Node) -> dict[str, pa.DataType]:
+    """Give the columns in the measures that a step is fitted on, named after it."""
+    return {f"{node.id}.{name}": kind for name, kind in node.fit.accumulators().items()} if node.fit else {}
 
 
 def schemas(graph: Graph, contents: Contents) -> Mapping[str, pa.Schema]:

@@ -114,13 +114,18 @@ class Staged:
 
 def staged(folder: Path) -> list[Staged]:
     """Find what is staged, removing what is not whole: temporary files, and those torn by a crash."""
-    found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix == ".tmp":
-            path.unlink()
-        elif path.suffix == ".arrow":
-            if Staged(path).is_whole():
-                found.append(Staged(path))
-            else:
-                path.unlink()
+    found, torn = sorted_out(folder)
+    for path in torn:
+        path.unlink()
     return found
+
+
+def sorted_out(folder: Path) -> tuple[list[Staged], list[Path]]:
+    """Tell the staged files that are whole from what is torn, or being written by a run at this moment."""
+    found, torn = [], []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.suffix == ".arrow" and Staged(path).is_whole():
+            found.append(Staged(path))
+        elif path.suffix in (".arrow", ".tmp"):
+            torn.append(path)
+    return found, torn

@@ -73,7 +73,7 @@ def test_a_wrong_file_exits_2_with_its_line_and_starts_nothing(embedded: Command
         (("run", "quickstart", "--file", "nowhere.yaml"), 2, "nowhere.yaml"),
         (("run", "quickstart", "--file", PIPELINES, "--source", "nowhere", "--output", "o"), 2, "nowhere"),
         (("run", "quickstart", "--file", PIPELINES, "--workers", "0"), 2, "--workers"),
-        (("run", "quickstart", "--file", PIPELINES, "--source", ".", "--output", "o"), 2, "lies in its own source"),
+        (("run", "quickstart", "--file", PIPELINES, "--source", ".", "--output", "."), 2, "is its own source"),
         (("operations", "rezise"), 2, "resize"),
         (("trace", "nowhere", "a.jpg"), 2, "no imagemill dataset"),
         (("verify", "nowhere"), 2, "no imagemill dataset"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -207,3 +208,23 @@ def test_a_scheduler_that_is_not_there_exits_2(command: Command, photos: Path) -
     )
     assert done.code == 2
     assert address in done.err
+
+
+def test_runs_killed_at_random_moments_end_with_the_bytes_of_an_undisturbed_one(command: Command) -> None:
+    """Driver, worker, both; ``python benchmarks/kill.py`` does twenty."""
+    program = [
+        sys.executable,
+        ROOT / "benchmarks" / "kill.py",
+        "--rounds",
+        "3",
+        "--count",
+        "0",
+        "--seed",
+        "5",
+        "--json",
+    ]
+    done = subprocess.run([str(part) for part in program], env=command.environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rounds = json.loads(done.stdout)
+    assert [one["victim"] for one in rounds] == ["driver", "worker", "both"]
+    assert [one["problems"] for one in rounds] == [[], [], []]

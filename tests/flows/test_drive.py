@@ -192,9 +192,7 @@ def test_a_bug_is_told_with_the_item_and_the_place(client: Client) -> None:
     def work(number: int) -> int:
         return 1 // (number - POISON)
 
-    with pytest.raises(
-        ImagemillError, match=r"make-00007: ZeroDivisionError: .* \(in work, .*:\d+\)"
-    ) as told:
+    with pytest.raises(ImagemillError, match=r"make-00007: ZeroDivisionError: .* \(in work, .*:\d+\)") as told:
         list(drive(client, work, range(10), name=name))
     assert isinstance(told.value.__cause__, ZeroDivisionError)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from flows import server
+from tasks.errors import RequestError
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,3 +75,38 @@ def _is_there(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://h/d", "expected postgresql://"),
+        ("/var/db", "expected postgresql://"),
+        ("postgresql://me:secret@127.0.0.1:1/d", "cannot be opened"),
+    ],
+)
+def test_a_database_that_cannot_be_is_refused_without_its_password(url: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message) as refused:
+        server.database_url(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_sqlite_database_may_lie_anywhere() -> None:
+    assert server.database_url("sqlite:////data/prefect.db") == "sqlite+aiosqlite:////data/prefect.db"
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert not server.answers(f"http://127.0.0.1:{port}/api")
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.cli", "server", "--port", str(port)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    assert "name another --port" in done.stderr

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from tasks.image.geometry import Geometry, Size, transform
-from tasks.image.sample import Base, Pixels, Sample
+from tasks.image.sample import Base, Other, Pixels, Sample
 from tasks.operation import DTYPES, Draws, KeyedDraws, Operation, Step, perform, registry
 from tasks.pipeline.nesting import step_fields
 
@@ -60,8 +60,16 @@ def step(item: str | Mapping[str, Any] | Step, **parameters: Any) -> Step:
     return step(name, **given, **(values or {}))
 
 
+class Beside:
+    """Other images, the same for every sample: of another size, depth and colour each."""
+
+    def find(self, sample: Sample, path: str, count: int) -> list[Other]:
+        pictures = [picture(61, 47), picture(30, 80, "uint16", 1)[::-1].copy(), picture(40, 40)[:, ::-1].copy()]
+        return [Other(Sample(Base(pictures[i % 3])), {"uri": f"{i}.png"}) for i in range(count)]
+
+
 def sample(pixels: Pixels, content: bytes = b"content", **more: Any) -> Sample:
-    return Sample(Base(pixels), content, **more)
+    return Sample(Base(pixels), content, **{"others": Beside(), **more})
 
 
 def run(steps: list[Step], start: Sample, draws: Draws | None = None) -> Sample:

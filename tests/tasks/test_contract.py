@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 from tasks.errors import Rejected
-from tasks.operation import Applied, Check, Composer, Expander, Feature, KeyedDraws, Operation, Step, perform, shipped
+from tasks.operation import (
+    Applied,
+    Check,
+    Composer,
+    Expander,
+    Feature,
+    KeyedDraws,
+    Mixing,
+    Operation,
+    Step,
+    perform,
+    shipped,
+)
 from tasks.pipeline.rewrite import settles
 from tests.tasks.images import KINDS, make, picture, sample, size_of
 
@@ -65,7 +77,7 @@ def test_it_gives_the_dtype_size_and_channels_that_it_says_and_writes_to_nothing
 def check(operation: Operation, step: Step, start: Any, draws: KeyedDraws) -> None:
     pixels = start.picture()
     dtype, channels, size = pixels.dtype.name, pixels.shape[2], size_of(pixels)
-    if isinstance(operation, (Applied, Composer, Expander)):
+    if isinstance(operation, (Applied, Composer, Expander, Mixing)):
         made = (
             operation.expand(start, step.id, draws)
             if isinstance(operation, Expander)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tasks.errors import Rejected
+from tasks.fitted import Derived
 from tasks.image.sample import Pixels, Sample
-from tasks.operation import DTYPES, Applied, Check, Composer, Dataset, Expander, Feature, KeyedDraws, registry
+from tasks.operation import DTYPES, Applied, Check, Composer, Dataset, Expander, Feature, KeyedDraws, Mixing, registry
 from tasks.pipeline.graph import Graph, build
 from tasks.pipeline.spec import SpecError, thaw
 from tasks.run.course import Course
@@ -34,19 +36,35 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pipeline(name: str, parameters: Mapping[str, Any], size: tuple[int, int]) -> Graph:
     """A pipeline of one step; features, whose length may depend on it, get a known size."""
-    known = {"resize": {"size": [*size]}} if issubclass(registry()[name], Feature) else {"min_size": [1, 1]}
-    return build(
+    step: dict[str, Any] = {name: {**parameters}}
+    if issubclass(registry()[name], Mixing):
+        step = {"augment": {"transforms": [step]}}
+    derived = issubclass(registry()[name], Derived)
+    sized = derived or issubclass(registry()[name], Feature)
+    known = {"resize": {"size": [*size]}} if sized else {"min_size": [1, 1]}
+    before = [{**known, "id": "start"}, *([{"hog": None}] if derived else [])]
+    graph = build(
         thaw(
             {
                 "version": 1,
                 "name": "one",
                 "source": {"path": "data/sample/quickstart"},
-                "steps": [{**known, "id": "start"}, {name: {**parameters}, "id": "step"}],
+                "steps": [*before, {**step, "id": "step"}],
                 "outputs": {"images": {"from": "start"}},
             },
             ROOT,
         )
     )
+    return graph.with_fits({one: operation.fit([vectors_of(graph)]) for one, operation in graph.waiting.items()})
+
+
+def vectors_of(graph: Graph) -> pa.Table:
+    """What an operation that derives is fitted on here: vectors as long as the step's before it."""
+    hog = graph.nodes["hog"]
+    assert isinstance(hog.operation, Feature)
+    length = len(hog.operation.components(hog.size, hog.channels))
+    rows = np.random.default_rng(5).random((80, length), dtype=np.float32)
+    return pa.table({"vector": pa.array([row.tobytes() for row in rows], pa.binary())})
 
 
 def run(graph: Graph, start: Sample) -> tuple[dict[str, Sample], Course]:
@@ -82,8 +100,8 @@ def test_it_says_what_it_is(name: str) -> None:
     kind = registry()[name]
     assert kind.name() == name
     assert kind.summary().endswith(".") and kind.source()
-    kinds = {"geometric", "pointwise", "filter", "target", "check", "feature", "dataset", "composer", "expander"}
-    assert kind.kind in kinds
+    pixels = {"geometric", "pointwise", "filter", "composer", "expander", "mixing"}
+    assert kind.kind in pixels | {"target", "check", "feature", "dataset"}
     assert kind.takes and set(kind.takes) <= set(DTYPES)
     required = {field for field, info in kind.model_fields.items() if info.is_required()}
     assert required <= set(kind.example), "a parameter without a default stands in the example"

@@ -9,6 +9,8 @@ import hashlib
 import json
 import platform
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from tasks.errors import Rejected
+from tasks.extract.pca import Pca
 from tasks.image.sample import Sample
 from tasks.operation import Check, Dataset, Expander, Feature, KeyedDraws, Operation, Step, canonical_json, shipped
 from tasks.pipeline.rewrite import settles
@@ -45,7 +49,18 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"statistics": {"mean": [0.5], "std": [0.25]}},
         {"method": "unit"},
         *({"method": name, "per": per} for name in ("minmax", "percentile", "zscore") for per in ("image", "channel")),
+        {"method": "percentile", "statistics": {"low": [0.1, 0.2, 0.3], "high": [0.7, 0.8, 0.6]}},
+        *(
+            {"method": "histogram", "per": per, "statistics": {"landmarks": [[i**2 / 144 for i in range(13)]]}}
+            for per in ("image", "channel")
+        ),
     ],
+    "reinhard": [{"target": {"mean": [-0.9, 0.1, 0.02], "std": [0.4, 0.1, 0.03]}}],
+    "macenko": [
+        {},
+        {"target": {"stains": [[0.67, 0.65, 0.35], [0.24, 0.48, 0.84]], "greatest": [0.8, 2.2]}, "beta": 0.1},
+    ],
+    "pca": [{"of": "hog", "components": 3, "whiten": how} for how in (False, True)],
     "letterbox": [{"size": 80}, {"size": [90, 60], "upscale": False, "position": "top_right", "fill": 0}],
     "pad": [{"padding": [1, 2, 3, 4], "border": name} for name in ("constant", "reflect", "replicate")],
     "crop_or_pad": [{"size": 60}, {"size": [80, 40], "position": "bottom_left", "border": "reflect"}],
@@ -105,6 +120,8 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "sift": [{}, {"pooling": "top", "top": 3}],
     "daisy": [{}, {"step": 5, "radius": 9, "rings": 2, "histograms": 5, "orientations": 6}],
     "deduplicate": [{"method": "phash"}],
+    "balance": [{}, {"ratio": 2.5}],
+    "mosaic": [{}, {"size": [50, 31]}],
     "split": [{}, {"train": 0.5, "test": 0.5, "group": "patient"}],
 }
 
@@ -123,14 +140,10 @@ def digest(operation: Operation) -> str:
     """Everything that an operation makes of the pictures, as one SHA-256."""
     sha = hashlib.sha256()
     for dtype, channels in KINDS:
-        if not (operation.name() == "normalize" and channels == 1 and len(_mean(operation)) == 3):
+        with suppress(Rejected):  # statistics of three channels, stains: gray images are refused
             for part in made(operation, sample(picture(channels, dtype), b"golden")):
                 sha.update(part)
     return sha.hexdigest()
-
-
-def _mean(operation: Any) -> tuple[float, ...]:
-    return () if operation.measured or operation.method == "unit" else getattr(operation.statistics, "mean", (0, 0, 0))
 
 
 def made(operation: Operation, start: Sample) -> list[bytes]:
@@ -140,11 +153,21 @@ def made(operation: Operation, start: Sample) -> list[bytes]:
         return [canonical_json(operation.examine(start)).encode()]
     if isinstance(operation, Feature):
         return [operation.extract(start.picture()).tobytes()]
+    if isinstance(operation, Pca):
+        rows = [np.array([(i * 7919 + j * j * 31 + i * i * j) % 97 for j in range(9)], np.float32) for i in range(40)]
+        table = pa.table({"vector": pa.array([row.tobytes() for row in rows], pa.binary())})
+        fitted = operation.with_fit(operation.fit([table]))
+        return [np.asarray(fitted.derive({operation.of: row})).tobytes() for row in rows]
     if isinstance(operation, Dataset):
         parts = [value for value in operation.measure(start.picture()).values() if isinstance(value, bytes)]
         if hasattr(operation, "assign"):
             keys = [hashlib.sha256(bytes([i])).digest() for i in range(100)]
             parts += [",".join(operation.assign(key, group) for key in keys for group in (None, "g")).encode()]
+        elif operation.name() == "balance":
+            labels = ["cat", *["dog"] * 4, *["owl"] * 2, None]
+            ids = [f"{i:020x}" for i in range(len(labels))]
+            table = pa.table({"id": ids, "key": [name.encode() for name in ids], "label": labels})
+            parts.append(canonical_json(operation.decide(table).to_pylist()).encode())
         elif parts:
             parts.append(decisions(operation, parts[0]))
         return parts
@@ -152,9 +175,7 @@ def made(operation: Operation, start: Sample) -> list[bytes]:
     if isinstance(operation, Expander):
         samples = operation.expand(start, step.id, draws)
     else:
-        samples = [
-            perform(step, start.__class__(start.base, content), step.id, draws) for content in (b"1", b"2", b"3")
-        ]
+        samples = [perform(step, replace(start, content=content), step.id, draws) for content in (b"1", b"2", b"3")]
     return [part for one in samples for part in (about(one).encode(), one.picture().tobytes())]
 
 

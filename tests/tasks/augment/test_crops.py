@@ -14,6 +14,7 @@ from skimage import transform as reference
 
 from tasks.augment.windows import window
 from tasks.image.geometry import Size
+from tasks.image.masks import moved
 from tasks.image.sample import Sample
 from tasks.image.targets import Targets, place
 from tasks.operation import Expander, KeyedDraws, Range, RecordedDraws
@@ -135,6 +136,47 @@ def expand(name: str, start: Sample, **parameters: Any) -> list[Sample]:
 
 
 @kinds
+@pytest.mark.parametrize("size", [(30, 20), (97, 20), (120, 20), (1, 1), (120, 80)])
+def test_a_crop_of_a_non_empty_mask_shows_something_of_it(size: tuple[int, int], dtype: str, channels: int) -> None:
+    pixels, mask = picture(97, 71, dtype, channels), np.zeros((71, 97), np.uint8)
+    mask[60:64, 90:96], mask[:40, :50], mask[5, 70] = 1, 255, 2
+    turned = np.pad(pixels, ((80, 80), (120, 120), (0, 0)))[:, ::-1]
+    kinds_seen = set()
+    for seed in range(12):
+        start = sample(pixels, targets=Targets(mask=mask))
+        steps = [step("hflip", p=1), step("crop_non_empty_mask", size=size, ignore=[255])]
+        made = run(steps, start, KeyedDraws(seed))
+        shown = moved(mask, made.whole)
+        assert shown.shape == made.picture().shape[:2] == size[::-1] and set(np.unique(shown)) & {1, 2}
+        x, y = made.lineage[1].params["x"] + 120, made.lineage[1].params["y"] + 80
+        assert np.array_equal(made.picture(), turned[y : y + size[1], x : x + size[0]])
+        if size[0] < 97:
+            assert 120 <= x <= 217 - size[0] and 80 <= y <= 151 - size[1]
+        kinds_seen |= set(np.unique(shown))
+    assert 1 in kinds_seen
+
+
+def test_every_place_that_shows_the_pixel_may_be_drawn() -> None:
+    mask = np.zeros((71, 97), np.uint8)
+    mask[30, 50] = 1
+    start = sample(picture(), targets=Targets(mask=mask))
+    drawn = [
+        run([step("crop_non_empty_mask", size=[3, 2])], start, KeyedDraws(n)).lineage[0].params for n in range(120)
+    ]
+    assert {(one["x"], one["y"]) for one in drawn} == {(x, y) for x in (48, 49, 50) for y in (29, 30)}  # 1 in 10^8
+
+
+@pytest.mark.parametrize("mask", [None, np.zeros((71, 97), np.uint8), np.full((71, 97), 255, np.uint8)])
+def test_a_crop_of_an_empty_mask_is_a_random_crop(mask: NDArray[np.uint8] | None) -> None:
+    start = sample(picture(), targets=Targets(mask=mask))
+    found = [
+        run([step(name, id="crop", size=[30, 20], **more)], start).lineage[0].params
+        for name, more in (("random_crop", {}), ("crop_non_empty_mask", {"ignore": [255]}))
+    ]
+    assert found[0] == found[1]
+
+
+@kinds
 def test_five_and_ten_crop_are_the_corners_the_center_and_their_mirror_images(dtype: str, channels: int) -> None:
     pixels = picture(97, 71, dtype, channels)
     corners = [pixels[:30, :40], pixels[:30, -40:], pixels[-30:, :40], pixels[-30:, -40:], pixels[20:50, 28:68]]
@@ -194,6 +236,7 @@ def test_sizes_that_are_certain_are_known_before() -> None:
         ("box_safe_crop", {"cut": 1}),
         ("iou_crop", {"overlaps": []}),
         ("iou_crop", {"overlaps": [2]}),
+        ("crop_non_empty_mask", {"size": 9, "ignore": [-1]}),
         ("multi_crop", {"small": -1}),
     ],
 )

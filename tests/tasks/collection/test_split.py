@@ -63,6 +63,29 @@ def test_the_order_written_is_in_the_fingerprint() -> None:
     assert Split.model_validate(Split().model_dump()) == Split()
 
 
+def test_each_stratum_is_divided_by_itself() -> None:
+    split = Split(stratify="label")
+    parts = {label: [split.assign(key, None, label) for key in KEYS] for label in ("cat", "dog")}
+    for found in parts.values():
+        assert abs(Counter(found)["test"] / len(KEYS) - 0.1) < 0.02
+    assert parts["cat"] != parts["dog"]
+    assert [split.assign(key, None, None) for key in KEYS[:50]] == [Split().assign(key) for key in KEYS[:50]]
+
+
+def test_folds_are_of_one_size_and_keep_groups_together() -> None:
+    split = Split(folds=5)
+    counts = Counter(split.fold(key) for key in KEYS)
+    assert sorted(counts) == [0, 1, 2, 3, 4]
+    assert all(abs(count / len(KEYS) - 0.2) < 0.02 for count in counts.values())
+    assert len({split.fold(key, "patient 7") for key in KEYS[:50]}) == 1
+    assert {split.fold(key) for key in KEYS if split.assign(key) == "test"} == {0, 1, 2, 3, 4}, "folds know no split"
+
+
+def test_what_is_not_used_is_not_in_the_fingerprint() -> None:
+    assert set(Split().canonical()["parameters"]) == {"shares", "group"}
+    assert Split(folds=3).canonical() != Split().canonical() != Split(stratify="label").canonical()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -71,6 +94,8 @@ def test_the_order_written_is_in_the_fingerprint() -> None:
         ({"train": 1.5, "test": -0.5}, "less than or equal to 1"),
         ({"shares": {"a": 1}, "b": 0.5}, "write the shares beside the other parameters"),
         ({"train": "much"}, "valid number"),
+        ({"group": "patient", "stratify": "label"}, "`group` and `stratify` exclude each other"),
+        ({"folds": 1}, "greater than or equal to 2"),
     ],
 )
 def test_mistakes_are_named(wrong: dict, message: str) -> None:

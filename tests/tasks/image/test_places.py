@@ -92,6 +92,24 @@ def test_a_box_with_an_outline_is_tighter_after_a_rotation() -> None:
     assert place(box, tilted, 0, 0, [[disc]]).boxes[0, 2] == pytest.approx(40, abs=0.1)
 
 
+def test_a_box_around_more_than_is_outlined_stays_its_own() -> None:
+    seen = np.array([[40.0, 25], [60, 25], [60, 65], [40, 65]])  # the left half: the rest of it was hidden
+    box = np.array([[40.0, 25, 40, 40]])
+    found = place(box, whole({"hflip": {"p": 1}}), 0, 0, [[seen]])
+    assert found.boxes.tolist() == [[40, 25, 40, 40]]
+    assert sorted(found.visible[0][0].tolist()) == [[60, 25], [60, 65], [80, 25], [80, 65]]
+    assert place(box, whole({"crop": {"box": [61, 0, 59, 90]}}), 0, 0, [[seen]]).boxes.tolist() == [[0, 25, 19, 40]]
+    rounded = np.array([[40.0, 25, 19.3, 40.9]])  # as tools round bounds
+    assert place(rounded, whole({"hflip": {"p": 1}}), 0, 0, [[seen]]).boxes.tolist() == [[60, 25, 20, 40]]
+
+
+def test_outlines_of_nothing_leave_the_box_to_itself() -> None:
+    line, point = [1.0, 1, 5, 5, 9, 9], [3.0, 3, 3, 3, 3, 3]
+    targets = Targets.read({"boxes": [[1, 1, 8, 8]], "categories": ["a"], "segmentation": [[line, point]]})
+    assert targets.polygons == ((),)
+    assert targets.placed(whole({"hflip": {"p": 1}}), 0.1, 1).boxes.tolist() == [[111, 1, 8, 8]]
+
+
 def keyed(**more: Any) -> Targets:
     points = np.array([[[30.5, 20.5, 2], [50.5, 20.5, 1], [0, 0, 0]]])
     return Targets(np.array([[20.0, 10, 60, 60]]), ("face",), key_points=points, **more)

@@ -12,7 +12,7 @@ from tasks.pipeline.graph import build
 from tasks.pipeline.spec import read
 from tasks.run.commit import is_news, version_of
 from tasks.run.make import Unit, make
-from tasks.run.run import Run
+from tasks.run.run import ROUNDS, Run
 from tasks.run.seal import seal
 from tasks.store.local import Store
 
@@ -31,28 +31,34 @@ class Ran:
 def serial(
     file: Path,
     name: str,
-    output: Path,
+    output: Path | Store,
     *,
     order: Callable[[list[Unit]], Iterable[Unit]] = list,
     threads: int = 2,
     fresh: bool = False,
     limit: int | None = None,
     read_all: bool = False,
+    refit: bool = False,
 ) -> Ran:
     """Run a pipeline; ``order`` may turn the units around."""
     graph = build(read(file).pipeline(name))
-    store = Store(output)
+    store = output if isinstance(output, Store) else Store(output)
     with store.locked():
-        run = Run.start(graph, graph.spec.source, store, limit, fresh, read_all)
+        run = Run.start(graph, graph.spec.source, store, limit, fresh, read_all, refit)
         run.refuse_shrunk()
         run.resume()
         units = list(run.missing(threads))
         run.absorb(make(unit, run.job).path for unit in order(units))
         run.decide()
-        again = list(run.missing_again(threads))
-        if again:
-            run.absorb(make(unit, run.job).path for unit in again)
+        run.fit()
+        again: list[Unit] = []
+        for _ in range(ROUNDS):
+            found = list(run.missing_again(threads))
+            if not found:
+                break
+            run.absorb(make(unit, run.job).path for unit in found)
             run.decide()
+            again += found
         entries: list[Any] = []
         sealed = []
         for shard in run.shards():

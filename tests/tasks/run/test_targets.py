@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from tasks.errors import RequestError
 from tasks.run.verify import verify
 from tasks.store.croissant import croissant
 from tests.tasks.run.serial import Ran, files, serial
@@ -115,6 +116,51 @@ def test_it_is_made_again_to_the_same_bytes_and_an_unchanged_run_makes_nothing(t
     assert again.made == 0 and not again.committed and files(tmp_path / "out") == before
 
 
+def test_what_changed_is_made_again_to_the_bytes_of_a_fresh_run(tmp_path: Path) -> None:
+    annotated(tmp_path / "coco")
+    ran(tmp_path, COCO)
+    value = json.loads((tmp_path / "coco/annotations.json").read_text())
+    for one in value["annotations"]:
+        if one["image_id"] == 2 and "segmentation" in one and isinstance(one["segmentation"], list):
+            one["segmentation"] = [[20, 10, 60, 10, 40, 50]]
+        if one["image_id"] == 4 and "keypoints" in one:
+            one["keypoints"] = [41, *POINTS[1:]]
+    (tmp_path / "coco/annotations.json").write_text(json.dumps(value))
+    assert ran(tmp_path, COCO).made == 2
+    ran(tmp_path, COCO, name="fresh")
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+    assert verify(tmp_path / "out", None)["problems"] == []
+
+
+WRONG = [
+    {"segmentation": [[1, 2, 3]]},
+    {"segmentation": {"size": [80, 120], "counts": [9599]}},
+    {"segmentation": {"size": [120, 80], "counts": [9600]}},
+    {"segmentation": {"size": [80, 120], "counts": "no such text"}},
+    {"keypoints": POINTS[:6]},
+]
+
+
+def test_images_with_broken_annotations_are_rejected_and_told_why(tmp_path: Path) -> None:
+    annotated(tmp_path / "coco")
+    value = json.loads((tmp_path / "coco/annotations.json").read_text())
+    for i, wrong in enumerate(WRONG):
+        value["annotations"][3 * i].update(wrong)
+    (tmp_path / "coco/annotations.json").write_text(json.dumps(value))
+    made = ran(tmp_path, COCO)
+    assert made.version["counts"]["reasons"] == {"bad_annotations": 5}
+    assert {row["source"]["uri"] for row in rows(tmp_path / "out")} == {"5.png"}
+    said = {row["uri"]: row["message"] for row in pq.read_table(tmp_path / "out/rejected").to_pylist()}
+    for uri, words in {
+        "0.png": "annotation 0: segmentation [[1, 2, 3]] is no list of polygons",
+        "1.png": "the run lengths do not add up to 120 x 80 pixels",
+        "2.png": "a segmentation is of 80 x 120 pixels, the image has 120 x 80",
+        "3.png": "is no part of run lengths",
+        "4.png": "2 key points, where there are 3 names",
+    }.items():
+        assert words in said[uri]
+
+
 def test_datasets_and_pyarrow_read_them_alike(tmp_path: Path) -> None:
     annotated(tmp_path / "coco")
     ran(tmp_path, COCO)
@@ -188,6 +234,10 @@ def test_masks_go_with_their_images_and_bad_ones_reject_them(tmp_path: Path) -> 
     mask = masked(tmp_path)
     made = ran(tmp_path, MANIFEST, outputs=", masks: {fill: 255}")
     assert made.version["counts"]["reasons"] == {"bad_annotations": 2}
+    assert [row["message"] for row in pq.read_table(tmp_path / "out/rejected").to_pylist()] == [
+        "the mask has 120 x 79 pixels, the image 120 x 80",
+        "the mask cannot be read: mask4.png: there is no such file",
+    ]
     found = rows(tmp_path / "out")
     assert "objects" not in found[0] and len(found) == 12
     for row in found:
@@ -262,3 +312,19 @@ def test_mlcroissant_finds_nothing_wrong(tmp_path: Path, source: str) -> None:
     assert len(found) == len(rows(tmp_path / "out"))
     if source == MANIFEST:
         assert sum(row["images/mask"] is not None for row in found) == 9
+
+
+@pytest.mark.parametrize(
+    ("source", "step", "where"),
+    [
+        ("{path: list.csv, mask_column: masks}", "split: {}", "4:43: pipelines.p.source.mask_column"),
+        ("{path: list.csv, mask_column: mask}", "split: {group: patient}", "6:9: pipelines.p.steps[0]"),
+    ],
+)
+def test_a_column_that_is_not_there_is_named_with_its_place_in_the_file(
+    tmp_path: Path, source: str, step: str, where: str
+) -> None:
+    masked(tmp_path)
+    with pytest.raises(RequestError, match=r"there is no column '(masks|patient)'") as caught:
+        ran(tmp_path, source, steps=f"\n      - {step}\n      - resize: {{size: 32}}\n")
+    assert f"{tmp_path}/out.yaml:{where}" in str(caught.value)

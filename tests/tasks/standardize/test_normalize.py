@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from skimage import exposure
 
 from tasks.errors import Rejected
-from tasks.operation import DTYPES
+from tasks.operation import DTYPES, Step
 from tasks.standardize.normalize import Normalize
 from tests.tasks.images import KINDS, done, fractions, picture, run, sample, step
 
@@ -98,3 +102,69 @@ def test_rounding_down_never_rounds_up() -> None:
     assert np.array_equal(done("convert_dtype", ramp, dtype="uint8"), np.rint(ramp / 257).astype(np.uint8))
     beyond = np.array([[[-0.5], [0.5], [1.5]]], dtype=np.float32)
     assert done("convert_dtype", beyond, dtype="uint8").ravel().tolist() == [0, 128, 255]
+
+
+def torchio(images: list[NDArray[Any]], shares: list[float]) -> NDArray[np.float64]:
+    """TorchIO's ``_average_mapping``: the mean landmarks of images on the scale 0 to 1."""
+    database = np.array([np.percentile(image, shares) for image in images])
+    first, last = database[:, 0], database[:, -1]
+    slopes = 1 / (last - first)
+    return np.asarray(slopes @ database / len(images) - np.mean(slopes * first))
+
+
+def torchio_normalized(image: NDArray[Any], landmarks: NDArray[np.float64], shares: list[float]) -> NDArray[Any]:
+    """TorchIO's ``_normalize``: a line for each stretch between an image's own landmarks."""
+    own = np.percentile(image, shares)
+    bins = np.digitize(image.ravel(), own[1:-1], right=False)
+    slopes = np.diff(landmarks) / np.diff(own)
+    intercepts = landmarks[:-1] - slopes * own[:-1]
+    return np.asarray((slopes[bins] * image.ravel() + intercepts[bins]).reshape(image.shape))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_histogram_is_torchios_standardization(dtype: str) -> None:
+    shares = [1, 10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, 99]
+    images = [picture(97, 71, dtype)[:, cut:] for cut in (0, 20, 45)]
+    operation = Normalize(method="histogram", per="image", percentiles=(1, 99))
+    parts = [dict(operation.accumulate(sample(image))) for image in images]
+    values = operation.fit([pa.Table.from_pylist(parts, pa.schema(dict(operation.accumulators())))])
+    landmarks = torchio([fractions(image) for image in images], [*shares])
+    assert np.allclose(values["landmarks"], [landmarks], rtol=1e-6)
+    made = run([Step(id="normalize", operation=operation.with_fit(values))], sample(images[1])).picture()
+    assert np.allclose(made, torchio_normalized(fractions(images[1]), landmarks, [*shares]), atol=2e-5)
+
+
+def test_given_limits_become_0_and_1_and_the_rest_is_clipped() -> None:
+    pixels = picture(31, 23)
+    made = done("normalize", pixels, method="percentile", statistics={"low": [0.2], "high": [0.7]})
+    assert np.allclose(made, np.clip((fractions(pixels) - 0.2) / 0.5, 0, 1), atol=1e-6)
+
+
+def test_fitted_statistics_are_each_channels_unless_said_otherwise() -> None:
+    assert Normalize(statistics="fitted").per == Normalize(method="histogram").per == "channel"
+    assert Normalize(statistics="fitted", per="image").per == "image"
+    assert (Normalize().per, Normalize(method="percentile").fit_from) == ("image", None)
+
+
+def test_a_flat_collection_is_fitted_and_becomes_zeros() -> None:
+    flat = np.full((4, 5, 3), 77, np.uint8)
+    for method in ("mean_std", "percentile"):
+        operation = Normalize(method=method, statistics="fitted")
+        rows = pa.Table.from_pylist([dict(operation.accumulate(sample(flat)))])
+        fitted = operation.with_fit(operation.fit([rows]))
+        assert np.allclose(run([Step(id="normalize", operation=fitted)], sample(flat)).picture(), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"method": "histogram", "statistics": "image"}, "use statistics: fitted"),
+        ({"method": "histogram", "statistics": {"landmarks": [[0, 1]]}}, "these percentiles have 13 landmarks, got 2"),
+        ({"method": "percentile", "statistics": "clip"}, "clip has a mean and a deviation"),
+        ({"method": "percentile", "statistics": {"low": [0.5], "high": [0.5]}}, "each low must be below its high"),
+        ({"method": "mean_std", "statistics": {"low": [0], "high": [1]}}, "takes mean and std, got low and high"),
+    ],
+)
+def test_statistics_of_another_method_say_what_it_takes(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Normalize(**given)

@@ -71,6 +71,23 @@ def test_datasets_loads_images_classes_and_both_configurations(tmp_path: Path, d
     assert datasets.get_dataset_default_config_name(str(builder.root)) == "images"
 
 
+def test_what_was_rejected_is_a_configuration_of_its_own(tmp_path: Path, datasets: Any) -> None:
+    builder, version = usual(tmp_path / "one")
+    carded(builder, version)
+    lost = datasets.load_dataset(str(builder.root), "rejected", split="rejected")
+    assert lost.num_rows == version["counts"]["rejected"] > 0
+    assert set(lost["reason"]) == set(version["counts"]["reasons"])
+    (builder.root / "README.md").unlink()
+    files = str(builder.root / "rejected" / "*.parquet")
+    assert datasets.load_dataset("parquet", data_files=files, split="train").features == lost.features
+
+
+def test_where_all_was_rejected_the_reasons_still_load(tmp_path: Path, datasets: Any) -> None:
+    builder = Builder(tmp_path / "one")
+    carded(builder, builder.version([], [Lost("a.jpg"), Lost("b.jpg")]))
+    assert datasets.load_dataset(str(builder.root), "rejected", split="rejected").num_rows == 2
+
+
 def test_the_card_says_what_the_files_say(tmp_path: Path, datasets: Any) -> None:
     """With the card and without it, datasets finds the same features."""
     builder = Builder(tmp_path / "boxes", classes=("cat", "no"), categories=("face", "yes"))
@@ -87,6 +104,9 @@ def test_features_are_written_as_datasets_writes_them(datasets: Any) -> None:
     kinds = {
         **{str(kind): kind for kind in (pa.bool_(), pa.int8(), pa.uint16(), pa.float32(), pa.string(), pa.binary())},
         "when": pa.timestamp("us", "UTC"),
+        **{str(kind): kind for kind in (pa.date32(), pa.date64(), pa.float16(), pa.time32("s"), pa.decimal128(9, 2))},
+        "words": pa.large_list(pa.large_string()),
+        "coded": pa.dictionary(pa.int32(), pa.string()),
         "nothing": pa.null(),
         "label": pa.int64(),
         "struct": struct,

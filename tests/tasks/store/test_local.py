@@ -56,6 +56,40 @@ def test_publishing_the_same_twice_is_harmless_and_a_damaged_object_is_replaced(
     assert list((tmp_path / "d" / ".imagemill" / "staging").iterdir()) == []
 
 
+def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "d").write_text("mine")
+    for root in (tmp_path / "d", tmp_path / "d" / "below"):
+        with pytest.raises(RequestError, match="name another --output"), Store(root).locked():
+            pass
+    assert (tmp_path / "d").read_text() == "mine"
+
+
+def test_a_stray_name_among_the_versions_counts_for_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "d")
+    store.commit(version(store, 1))
+    for name in ("notes.txt", "00000002.json~", "2.json", "latest.json"):
+        (tmp_path / "d" / ".imagemill" / "versions" / name).write_text("{}")
+    assert store.versions() == [1]
+    assert store.strays() == [f"versions/{name}" for name in ("00000002.json~", "2.json", "latest.json", "notes.txt")]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 7}', "\x00" * 40])
+def test_a_damaged_version_file_is_named(tmp_path: Path, text: str) -> None:
+    store = Store(tmp_path / "d")
+    path = tmp_path / "d" / ".imagemill" / "versions" / "00000001.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(ImagemillError, match=r"00000001\.json: this version's file is damaged"):
+        store.latest()
+
+
+def test_a_version_of_another_format_asks_for_its_imagemill(tmp_path: Path) -> None:
+    store = Store(tmp_path / "d")
+    store.commit({**version(store, 1), "format": 99})
+    with pytest.raises(RequestError, match="format 99"):
+        store.latest()
+
+
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RequestError, match="not empty"), Store(tmp_path).locked():

@@ -1,0 +1,141 @@
+"""A dataset that imagemill made, as a source: the rows of one output of its newest version.
+
+A source is a row, named ``images!/image/ID`` (output, column, id): the same in every version that holds the row, so a
+new version of that dataset changes only what changed in it. The label, the objects and the mask come along; id, split
+and copy as ``manifest_id`` and so on; the columns of its own manifest under their names. Measures, vectors, source and
+lineage stay behind: they are found again by the id.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.errors import ImagemillError, Rejected, RequestError
+from tasks.image.targets import Kinds
+from tasks.load.containers import INSIDE, stamp, unstamped
+from tasks.load.files import MISSING
+from tasks.load.gathered import Found
+from tasks.load.objects import annotated
+from tasks.load.parquet_images import RowGroups, checked
+
+_HOUSE: Final = ".imagemill"
+_OWN: Final = ("id", "split", "copy")
+_OPEN: Final = 8
+_BATCH: Final = 8192
+
+
+class Prepared:
+    """One output of a dataset's newest version."""
+
+    def __init__(self, root: str, output: str | None) -> None:
+        self._house = Path(root) / _HOUSE
+        self._root = root
+        numbers = sorted(path.stem for path in (self._house / "versions").glob("*.json") if path.stem.isdecimal())
+        if not numbers:
+            raise RequestError(f"{root}: no imagemill dataset (there is no committed version in it)")
+        path = self._house / "versions" / f"{numbers[-1]}.json"
+        try:
+            self.version: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise ImagemillError(f"{path}: damaged ({error}); `imagemill verify {root}` says more") from error
+        self.output = output or self.version["outputs"][0]
+        if self.output not in self.version["outputs"]:
+            there = ", ".join(self.version["outputs"])
+            raise RequestError(f"{root}: no output {self.output!r}; there are {there}")
+        self._open: OrderedDict[str, RowGroups] = OrderedDict()
+        self._lock = Lock()
+
+    @cached_property
+    def _entries(self) -> list[Mapping[str, Any]]:
+        return [entry for entry in self.version["files"] if entry["output"] == self.output]
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
+        schema = pq.read_schema(self._house / self._entries[0]["object"])
+        if "image" not in schema.names:
+            raise RequestError(f"{self._root}: the output {self.output} holds no images; name another with output:")
+        return schema
+
+    @cached_property
+    def _carried(self) -> list[str]:
+        own = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(self.version["columns"])))
+        again = [f"manifest_{name}" for name in _OWN]  # of the dataset that this one was made from
+        return [*_OWN, *(name for name in own.names if name not in again and name in self._schema.names)]
+
+    def kinds(self, _: Kinds) -> Kinds:
+        """What the version says of its targets."""
+        kinds = self.version["kinds"]
+        pairs = kinds["pairs"] and tuple((left, right) for left, right in kinds["pairs"])
+        return Kinds(kinds["polygons"], kinds["rotated"], kinds["masks"], tuple(kinds["key_points"]), pairs)
+
+    def categories(self) -> tuple[str, ...]:
+        """The categories, in the version's order."""
+        return tuple(self.version["categories"])
+
+    def rows(self) -> Iterator[Found]:
+        """Give a source a row, in the order of the files."""
+        has = [name for name in ("objects", "mask", "label") if name in self._schema.names]
+        columns = [*self._carried, *(name if name != "mask" else "mask.path" for name in has)]
+        for entry in self._entries:
+            row = 0
+            with pq.ParquetFile(self._house / entry["object"]) as file:
+                for batch in file.iter_batches(_BATCH, columns=columns):
+                    for said in batch.to_pylist():
+                        yield self._found(said, stamp(entry["sha256"][:16], row), has)
+                        row += 1
+
+    def _found(self, said: dict[str, Any], etag: str, has: list[str]) -> Found:
+        place = f"{self.output}{INSIDE}{{}}/{said['id']}"
+        targets = None
+        if "objects" in has:
+            names = self.version["categories"]
+            targets = annotated([{**one, "category": names[one["category"]]} for one in said["objects"] or []])
+        if said.get("mask"):
+            targets = {**(targets or {}), "mask": {"etag": etag, "size": -1, "uri": place.format("mask")}}
+        label = said.get("label")
+        columns = {name: _json(said[name]) for name in self._carried}
+        named = None if label is None else self.version["classes"][label]
+        return Found(place.format("image"), -1, etag, named, targets, columns)
+
+    def read(self, uri: str, etag: str, limit: int) -> bytes | None:
+        """Give a row's image or mask; ``etag`` says in which file it lies, else the id does."""
+        column, _, id = uri.partition(INSIDE)[2].partition("/")
+        sha256, row = unstamped(etag)
+        path = next((e["object"] for e in self._entries if sha256 and e["sha256"].startswith(sha256)), None)
+        with self._lock:
+            if path is None or row is None:
+                path, row = self._search(uri, id)
+            return checked(uri, self._opened(path).image(column, row), limit)
+
+    def _opened(self, path: str) -> RowGroups:
+        if path not in self._open:
+            try:
+                self._open[path] = RowGroups(pq.ParquetFile(self._house / path))
+            except FileNotFoundError as error:
+                raise OSError(errno.EIO, f"{self._house / path}: is gone; list it again by another run") from error
+        self._open.move_to_end(path)
+        while len(self._open) > _OPEN:
+            self._open.popitem(last=False)[1].file.close(force=True)
+        return self._open[path]
+
+    def _search(self, uri: str, id: str) -> tuple[str, int]:
+        for entry in self._entries:
+            ids = pq.read_table(self._house / entry["object"], columns=["id"]).column("id")
+            if (at := pc.index(ids, id).as_py()) >= 0:
+                return entry["object"], at
+        raise Rejected(MISSING, f"{uri}: the dataset's newest version holds no such row")
+
+
+def _json(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, type(None))) else value.isoformat()

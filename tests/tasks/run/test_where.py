@@ -1,0 +1,56 @@
+"""``where`` names fields that rows have: others are mistakes of the file, found before anything is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tasks.pipeline.spec import SpecError
+from tests.tasks.run.serial import Ran, serial
+
+PIPELINE = """version: 1
+pipelines:
+  small:
+    source: {path: table.csv, format: csv}
+    steps:
+      - dark: {below: 0.01}
+      - light: {below: 0}
+        where: WHERE
+      - resize: {size: 8}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.random.default_rng(i).integers(0, 255, (9, 9, 3), dtype=np.uint8))
+    (tmp_path / "table.csv").write_text("uri,kind\n0.png,scan\n1.png,photo\n2.png,scan\n")
+    return tmp_path
+
+
+def run(folder: Path, where: str) -> Ran:
+    (folder / "pipelines.yaml").write_text(PIPELINE.replace("WHERE", where))
+    return serial(folder / "pipelines.yaml", "small", folder / "out")
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("{knd: scan}", r"pipelines.yaml:8:\d+: .*no row has a field `knd` at light; did you mean `kind`"),
+        ("{light: 0.5}", "no row has a field `light` at light"),  # it is measured here, so not known yet
+        ("{width: 9}", "no row has a field `width` at light"),
+    ],
+)
+def test_a_field_that_no_row_has_is_refused_at_its_line(folder: Path, where: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message) as caught:
+        run(folder, where)
+    assert caught.value.exit_code == 2
+    assert not (folder / "out" / ".imagemill" / "versions").exists()
+
+
+@pytest.mark.parametrize("where", ["{kind: scan}", "{split: train}", "{label: null}", "{dark: 0.5}"])
+def test_columns_splits_labels_and_earlier_measures_are_fields(folder: Path, where: str) -> None:
+    assert run(folder, where).version["counts"]["kept"] == 3
