@@ -37,6 +37,7 @@ from tasks.operation import (  # noqa: E402
 from tasks.report.notebook import Pipeline, pipeline  # noqa: E402
 from tasks.report.notebook import ShownDataset as PreparedDataset  # noqa: E402
 from tasks.report.notebook import shown_dataset as open  # noqa: E402 - `imagemill.open` is what users expect
+from tasks.store.reading import Share  # noqa: E402
 
 __all__ = [
     "Check",
@@ -54,6 +55,7 @@ __all__ = [
     "Rejected",
     "RequestError",
     "Result",
+    "Share",
     "open",
     "pipeline",
     "run",

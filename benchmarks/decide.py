@@ -15,7 +15,6 @@ import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -41,10 +40,11 @@ STEPS = [
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--leaf", type=int, default=LEAF_SOURCES, help="rows a leaf, at most")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
     before, start = peak(), time.perf_counter()
-    verdicts = simulated(options.rows)
+    verdicts = simulated(options.rows, options.leaf)
     verdicts.decide()
     found = {
         "rows": options.rows,
@@ -62,11 +62,11 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
 
 
-def simulated(rows: int, steps: list[dict[str, Any]] | None = None) -> Verdicts:
+def simulated(rows: int, leaf: int) -> Verdicts:
     """Give a run's rows as they stand before it decides: measured, none decided."""
-    pipeline = {"version": 1, "name": "simulated", "source": {"path": "."}, "steps": steps or STEPS}
+    pipeline = {"version": 1, "name": "simulated", "source": {"path": "."}, "steps": STEPS}
     stage = staged(build(thaw({**pipeline, "outputs": {"images": {}}}, Path())), Contents())
-    bits = max(0, -(-rows // LEAF_SOURCES) - 1).bit_length()
+    bits = max(0, -(-rows // leaf) - 1).bit_length()
     leaves = [f"{i:0{bits}b}" if bits else "all" for i in range(1 << bits)]
     return Verdicts(stage, leaves, loading(stage, rows >> bits, bits), {})
 

@@ -157,11 +157,11 @@ def bordered(photograph: Pixels) -> Pixels:
 
 def strip(name: str, photograph: Pixels) -> list[Pixels]:
     """Give the pictures that show an operation, before and after; nothing where it changes no pixels."""
-    if issubclass(registry()[name], Derived):
+    if issubclass(registry()[name], (Dataset, Derived)):
         return []
     step, settles = one_step(name)
     operation = step.operation
-    if isinstance(operation, (Dataset, Target)):
+    if isinstance(operation, Target):
         return []
     if isinstance(operation, Feature):
         return [photograph, bars(operation.extract(photograph))]

@@ -68,12 +68,14 @@ async def serve(file: Path, names: tuple[str, ...], say: Say) -> None:
             group.start_soon(serving.follow)
             group.start_soon(serving.thin)
             await ended.wait()
+        except (ImagemillError, httpx.HTTPError) as error:  # raised below: a task group would wrap it
+            serving.trouble = str(error)
         finally:
             with anyio.CancelScope(shield=True):
                 await serving.stop()
             group.cancel_scope.cancel()
     if serving.trouble:
-        raise ImagemillError(f"Prefect's server is gone, and nothing can be served: {serving.trouble}")
+        raise ImagemillError(serving.trouble)
 
 
 def _take_ctrl_c(end: Callable[[], object]) -> None:
@@ -140,7 +142,7 @@ class Serving:
         try:
             await self.runner.start()
         except* (httpx.HTTPError, RuntimeError) as errors:
-            self.trouble = str(errors.exceptions[0])
+            self.trouble = f"Prefect's server is gone, and nothing can be served: {errors.exceptions[0]}"
             end()
 
     async def update(self, deployments: Mapping[str, Deployment]) -> None:
@@ -203,7 +205,7 @@ class Serving:
                         await self._start(name)
                         watch.started()
                     trouble = ""
-                except (RequestError, OSError, httpx.HTTPError) as error:
+                except (RequestError, OSError, httpx.HTTPError, ObjectNotFound) as error:
                     if str(error) != trouble:
                         trouble = str(error)
                         self.say(f"{name}: cannot be watched at present: {trouble}")

@@ -459,6 +459,11 @@ class Check(Operation):
     kind: ClassVar[str] = "check"
     thresholds: ClassVar[frozenset[str]] = frozenset()
 
+    @property
+    def only_notes(self) -> bool:
+        """Whether what fails stays, and is noted in the dataset's decisions instead."""
+        return False
+
     def measure(self, pixels: Pixels) -> dict[str, float]:
         """Give the measures by name; the check's own score has the empty name."""
         raise NotImplementedError(f"{self.name()} needs more than pixels: see examine")

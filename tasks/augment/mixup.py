@@ -25,7 +25,7 @@ class Mixup(Mixing):
     both, whole; a mask, which holds one class a pixel, cannot be blended: use cutmix or mosaic. Every dtype is kept;
     integers are rounded.
 
-    Source: Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"; torchvision ``MixUp``, Ultralytics ``MixUp``.
+    Source: Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"; torchvision ``MixUp``.
     """
 
     alpha: Annotated[float, Field(gt=0, le=100)] = 0.2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -22,14 +22,18 @@ class Screen(Check):
     """Reject images that fail one of several checks.
 
     ``checks`` are run in order, and the first that fails gives the reason; bare: dark, light, blurry and
-    low_information with their own thresholds. Every measure becomes a column, named after its check. Any dtype.
+    low_information with their own thresholds. Every measure becomes a column, named after its check. ``action: flag``
+    rejects none: what fails stays and is noted in the dataset's decisions. Any dtype.
 
     Source: CleanVision's ``Imagelab.find_issues``.
     """
 
     nested_checks: ClassVar[bool] = True
 
+    thresholds: ClassVar[frozenset[str]] = frozenset({"action"})
+
     checks: tuple[Step, ...] = USUAL
+    action: Literal["reject", "flag"] = "reject"
 
     @field_validator("checks")
     @classmethod
@@ -63,6 +67,10 @@ class Screen(Check):
             if rejected is not None:
                 return rejected
         return None
+
+    @property
+    def only_notes(self) -> bool:
+        return self.action == "flag"
 
     def _checks(self) -> list[tuple[str, Check]]:
         return [(step.id, step.operation) for step in self.checks if isinstance(step.operation, Check)]

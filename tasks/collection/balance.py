@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tasks.operation import DECISION, Dataset
+
+AT_ONCE: Final = 65_536  # keys that are Python objects at a time
 
 
 class Balance(Dataset):
@@ -63,8 +66,8 @@ class Balance(Dataset):
         return pa.concat_tables([DECISION.empty_table(), *left]).sort_by("id")
 
     def _too_many(self, rows: pa.Table, label: str, limit: int, smallest: str) -> pa.Table:
-        places = np.array([_place(key) for key in rows.column("key").to_pylist()])
-        order = np.lexsort((np.array(rows.column("id").to_pylist()), places))
+        places = _places(rows.column("key"))
+        order = np.argsort(places, kind="stable")
         gone = order[limit:]
         message = f"class {label} has {len(order)} images, {limit} stay: {self.ratio:g} times those of {smallest}"
         same = {"reason": "too_many_of_class", "message": message, "limit": float(places[order[limit - 1]])}
@@ -94,6 +97,10 @@ def counted(labels: pa.ChunkedArray) -> dict[str, int]:
     return {one["values"]: one["counts"] for one in sorted(found, key=lambda one: str(one["values"]))}
 
 
-def _place(key: bytes) -> float:
-    """Give a source's place among all, in 0..1: of its key, but not the key's leading bits, which shards use."""
-    return int.from_bytes(hashlib.sha256(b"balance" + key).digest()[:8], "big") / 2**64
+def _places(keys: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Give each source's place among all, in 0..1: of its key, but not the key's leading bits, which shards use."""
+    starts = range(0, len(keys), AT_ONCE)
+    drawn = (
+        hashlib.sha256(b"balance" + key).digest() for start in starts for key in keys.slice(start, AT_ONCE).to_pylist()
+    )
+    return np.fromiter((int.from_bytes(one[:8], "big") / 2**64 for one in drawn), np.float64, len(keys))

@@ -46,8 +46,8 @@ class Targets:
     ``boxes`` is N x 4, [x, y, width, height], float64; ``categories`` names each box. Of each box: ``polygons``, the
     outlines of its parts (none where it has no segmentation; empty where no box has one); ``rotated`` (N x 5), [center
     x, center y, width, height, degrees]; ``key_points`` (N x K x 3), [x, y, visibility]; ``numbers``, which of the
-    source's annotations it is; ``shares``, how much of it mixing with other images left visible (nothing: all). ``mask``
-    (H x W) holds a class index for each pixel, ``void`` (H x W) says which of these show nothing of any source.
+    source's annotations it is; ``shares``, how much of it mixing with other images left visible (nothing: all).
+    ``mask`` (H x W) holds a class index for each pixel, ``void`` (H x W) says which show nothing of any source.
     """
 
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))

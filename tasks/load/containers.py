@@ -29,6 +29,8 @@ def unstamped(etag: str) -> tuple[str, int | None]:
 
 def as_they_lie(uris: Sequence[str], etags: Sequence[str]) -> list[int]:
     """Give the positions in an order that reads each container forwards; other files keep theirs, and come first."""
+    if not any(INSIDE in uri for uri in uris):
+        return list(range(len(uris)))
     lies = [(uri.rpartition(INSIDE)[0], unstamped(etag)[1] or 0) for uri, etag in zip(uris, etags, strict=True)]
     return sorted(range(len(lies)), key=lambda i: lies[i] if lies[i][0] else ("", 0))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.linalg import eigh
 
 from tasks.report.pictures import data_uri
 from tasks.report.samples import Teller, picture_output
@@ -137,11 +138,13 @@ def project(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[fl
     By the N x N products, whatever D is. The sign is that of the row farthest out, which makes it the same everywhere.
     """
     centred = vectors - vectors.mean(axis=0)
-    values, axes = np.linalg.eigh(centred @ centred.T)
-    largest = np.clip(values[::-1][:2], 0, None)
-    places = axes[:, ::-1][:, :2] * np.sqrt(largest)
+    products = centred @ centred.T
+    last = len(products) - 1
+    values, axes = eigh(products, subset_by_index=(last - 1, last))  # ascending, and only these two
+    largest = np.clip(values[::-1], 0, None)
+    places = axes[:, ::-1] * np.sqrt(largest)
     places *= np.where(places[np.abs(places).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)
-    whole = float(np.clip(values, 0, None).sum()) or 1.0
+    whole = float(np.trace(products)) or 1.0
     return places, (float(largest[0]) / whole, float(largest[1]) / whole)
 
 

@@ -55,6 +55,7 @@ def page(statistics: Statistics) -> str:
     pictures = gallery(statistics)
     mapped = feature_map(statistics)
     origins = Origins(statistics)
+    strips = _strips(statistics, origins, pictures)
     style, script = ((FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
     return (
         environment()
@@ -67,7 +68,7 @@ def page(statistics: Statistics) -> str:
             histograms=[(m, Markup(charts.svg(charts.histogram(m), _told(m)))) for m in statistics.measures],
             gallery=pictures,
             samples=_told_samples(pictures),
-            strips=_strips(statistics, origins, pictures),
+            strips=strips,
             rejects=origins.rejects(),
             groups=origins.groups(),
             map=mapped,
@@ -76,7 +77,7 @@ def page(statistics: Statistics) -> str:
             points=POINTS,
             most_bars=charts.MOST_BARS,
             least=lambda counts: min((sum(by.values()), name) for name, by in counts.items()),
-            mixes=origins.mixes,
+            mixes=bool(strips) and origins.mixes,
             missing=origins.missing,
             policy=policy(style, script),
             css=Markup(style),

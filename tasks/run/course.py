@@ -114,7 +114,7 @@ class Course:
             if not node.expanded:
                 self.measures[columns[name]] = value
         verdict = check.verdict(values)
-        if verdict is not None:
+        if verdict is not None and not check.only_notes:
             raise verdict
 
     def accumulate(self, node: Node) -> None:

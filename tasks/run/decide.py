@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tasks.operation import DECISION, Dataset
+from tasks.operation import DECISION, Check, Dataset
 from tasks.pipeline.graph import Node
 from tasks.run.job import Stage
 from tasks.run.verdicts import Fates, judge, matching
@@ -107,7 +107,10 @@ class Verdicts(Mapping[str, Fates]):
     @property
     def flags(self) -> pa.Table:
         """What is noted at which step, and stays, sorted by id."""
-        return _told(self.flagged)
+        tables = [_told(self.flagged)]
+        if any(isinstance(node.operation, Check) and node.operation.only_notes for node in self.stage.graph.checks):
+            tables += [pa.Table.from_pylist(self[prefix].noted, DECISIONS) for prefix in self.leaves]
+        return _sorted(tables)
 
 
 def _uris(table: pa.Table, ids: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
@@ -125,6 +128,10 @@ def _told(steps: Mapping[str, pa.Table]) -> pa.Table:
     for step, table in steps.items():
         names = pa.repeat(pa.scalar(step), table.num_rows)
         tables.append(table.append_column("step", names).select(DECISIONS.names))
+    return _sorted(tables)
+
+
+def _sorted(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables).sort_by([("id", "ascending"), ("step", "ascending")])
 
 

@@ -133,7 +133,7 @@ class Recorded:
     def _other(self, one: Mapping[str, Any], path: str) -> Other:
         source = self.listed.get(one["uri"])
         if source is None or source["label"] not in (None, *self.partners.looker.plan.contents.classes):
-            raise Rejected("no_partner", f"{one['uri']} is not in the source any more, or of a class that was not there")
+            raise Rejected("no_partner", f"{one['uri']} is gone from the source, or of a class that was not there")
         sha256, sample = self.partners.read({**source, "split": self.split}, path.partition("/")[0])
         if sample is None or sha256 is None or sha256.hex() != one["sha256"]:
             raise Rejected("no_partner", f"{one['uri']} has changed since it was mixed in")

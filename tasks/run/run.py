@@ -154,7 +154,7 @@ class Run:
         folder = staging_folder(self.store.root)
         if self.fresh:
             self.store.clear_staging()
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         self._found = staging.staged(folder)
         self._use(self._found)
         return len(self.staged)

@@ -30,6 +30,7 @@ class Fates:
     ids: list[str]
     alive: dict[str, Flags] = field(default_factory=dict)
     lost: dict[int, dict[str, Any]] = field(default_factory=dict)
+    noted: list[dict[str, Any]] = field(default_factory=list)  # what failed a check that only notes
 
     def before(self, node: Node) -> Flags:
         """Give which rows reach a step."""
@@ -69,6 +70,7 @@ def judge(stage: Stage, fate: Fates, decided: Mapping[str, pa.Table]) -> None:
     """
     fate.alive.clear()
     fate.lost.clear()
+    fate.noted.clear()
     for node in stage.graph.nodes.values():
         fate.alive[node.id] = fate.before(node).copy()
         if isinstance(node.operation, Check) and not node.expanded:
@@ -94,8 +96,15 @@ def _check(node: Node, check: Check, fate: Fates) -> None:
         if any(value is None for value in values.values()):
             continue  # not measured yet: it is among what is missing
         verdict = check.verdict({name: values[column] for name, column in columns.items()})
-        if verdict is not None:
+        if verdict is not None and check.only_notes:
+            fate.noted.append({"id": fate.ids[row], "step": node.id, **_note(verdict)})
+        elif verdict is not None:
             fate.leave(node, row, why(verdict))
+
+
+def _note(verdict: Rejected) -> dict[str, Any]:
+    about = why(verdict)
+    return {**about, "score": about.pop("measure")}
 
 
 def why(verdict: Rejected) -> dict[str, Any]:

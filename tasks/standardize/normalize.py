@@ -49,7 +49,7 @@ class Normalize(Fitted, Pointwise):
     [...], high: [...]}``; exact for integers, within 1/8192 of the value for float32), ``histogram`` the mean landmarks
     of its images (``{landmarks: [[...]]}``). It is fitted on the kept images of the split ``train``, for each channel
     unless ``per: image`` is set; augmented copies do not count. Later runs keep what was fitted, until ``--refit``. The
-    path of a dataset takes what was fitted there. A ``percentile`` without is the image's own, a ``histogram`` fitted.
+    path of a dataset takes what was fitted there. Left out, ``percentile`` takes the image's own, ``histogram`` fits.
 
     An image with another number of channels than the statistics is rejected (``wrong_channels``). Every dtype is taken.
     Boxes do not change.
@@ -84,6 +84,8 @@ class Normalize(Fitted, Pointwise):
             raise ValueError(f"statistics belong to method: {', '.join(FIT)}, not to {self.method}")
         if not 0 <= self.percentiles.low < self.percentiles.high <= 100:
             raise ValueError(f"expected percentiles with 0 <= low < high <= 100, got {list(self.percentiles)}")
+        if self.method == "zscore" and self.fit_from is not None:
+            raise ValueError("zscore is each image's own: use method: mean_std for a collection's")
         if isinstance(self.statistics, (Statistics, Limits, Landmarks)):
             self._refuse_other(self.statistics)
         elif self.method in ("percentile", "histogram") and self.statistics in ("imagenet", "clip"):

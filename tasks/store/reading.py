@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -136,11 +136,6 @@ class Rows:
                 row[name] = None if length == offsets.NONE else {"bytes": offsets.read(path, offset, length)}
         return {name: row[name] for name in names}
 
-    def __getitems__(self, numbers: Sequence[int]) -> list[Row]:
-        """Give many rows, as a data loader asks for a batch: neighbours in a row group read it once."""
-        found = {number: self[number] for number in sorted(set(numbers))}
-        return [found[number] for number in numbers]
-
     def __iter__(self) -> Iterator[Row]:
         return self.stream(shuffle=False)
 
@@ -158,7 +153,7 @@ class Rows:
 
         Row groups come in an order drawn by seed and epoch, rows from a ``buffer`` of so many; not ``shuffle``: as they
         lie. ``even``: every share has as many rows, so that no rank waits for another; a few rows are left out, others
-        in each epoch.
+        in each epoch where they are shuffled.
         """
         share = share or Share()
         draw = np.random.Generator(np.random.Philox(key=_key(seed, epoch, -1)))

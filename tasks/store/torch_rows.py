@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch.distributed
@@ -24,10 +24,6 @@ class TorchRows(Dataset):  # type: ignore[misc]
     def __getitem__(self, number: int) -> Any:
         """Give a row, transformed."""
         return self._transform(self.rows[number])
-
-    def __getitems__(self, numbers: Sequence[int]) -> list[Any]:
-        """Give a batch's rows, transformed."""
-        return [self._transform(row) for row in self.rows.__getitems__(numbers)]
 
 
 class TorchStream(IterableDataset):  # type: ignore[misc]

@@ -55,4 +55,5 @@ def test_one_worker_and_a_refit_by_three_give_the_bytes_of_no_cluster_at_all(com
     fits = imagemill.open(command.folder / "out").fits
     assert "(on 31 images)" in first["fits"]["normalize"] and fits["normalize"]["images"] == 32
     assert "`normalize`: mean 0." in (command.folder / "out" / "README.md").read_text()
+    assert "normalize: mean 0." in command("plan", "fitted", "--output", "out").out
     assert verify(command.folder / "out", None)["problems"] == []

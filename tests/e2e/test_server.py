@@ -27,7 +27,11 @@ def test_a_run_shows_its_stages_units_and_summary(command: Command, server: str,
     (run,) = ask(server, "flow_runs/filter", of_run)
     assert run["name"].startswith("quickstart-")
     assert run["state_type"] == "COMPLETED"
-    assert run["parameters"]["request"]["pipeline"] == "quickstart"
+    assert run["parameters"]["pipeline"] == "quickstart"
+    assert {"pipeline:quickstart", "dataset:out"} <= set(run["tags"])
+    assert run["state"]["message"] == (
+        f"{result['kept']} kept, {result['rejected']} rejected, {result['rows']} rows in version 1"
+    )
     stages = {task["name"]: task["state_type"] for task in ask(server, "task_runs/filter", of_run)}
     assert set(stages) == {"discover", "make", "decide", "make again", "seal", "commit", "report"}
     assert set(stages.values()) == {"COMPLETED"}
@@ -39,6 +43,8 @@ def test_a_run_shows_its_stages_units_and_summary(command: Command, server: str,
     assert any("images" in shard["unit"] for shard in shards)
     assert f"{result['sources']:,}" in artifacts["quickstart-summary"]["data"]
     assert "truncated" in artifacts["quickstart-summary"]["data"]
+    assert "![rejected as blurry](data:image/webp;base64," in artifacts["quickstart-summary"]["data"]
+    assert "/status" in artifacts["quickstart-dashboard"]["data"]
     assert result["run_page"].startswith(server.removesuffix("/api"))
     again = command.run(*arguments)
     (run,) = ask(server, "flow_runs/filter", {"flow_runs": {"id": {"any_": [again["run_id"]]}}})

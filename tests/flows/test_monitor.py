@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from flows.drive import Outcome
-from flows.monitor import TABLE_ROWS, Monitor, RunPage, artifact_key, summary
+from flows.monitor import TABLE_ROWS, Monitor
+from flows.run_page import RunPage, artifact_key, summary
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +47,9 @@ class Notebook:
     def markdown(self, key: str, text: str) -> None:
         self.texts[key] = text
 
+    def link(self, key: str, url: str, text: str) -> None:
+        self.texts[key] = url
+
 
 def outcome(number: int, seconds: float = 1.0, retries: int = 0, worker: str = "tcp://127.0.0.1:1") -> Any:
     return Outcome(number, None, seconds, retries, worker, f"make-{number:05d}")
@@ -73,6 +77,7 @@ def test_quiet_says_nothing_but_keeps_the_page() -> None:
         progress.advance(outcome(1), images=10)
     assert stream.getvalue() == ""
     assert page.bars[-1][:2] == ("xray-make", 100.0)
+    assert page.texts == {"xray-dashboard": "http://127.0.0.1:1/status"}
 
 
 def test_the_page_is_updated_once_a_second_at_most() -> None:
@@ -168,6 +173,22 @@ def test_the_summary_says_what_why_and_where() -> None:
     assert "report" not in text
 
 
+def test_the_summary_shows_files_classes_and_a_strip_of_pictures_for_each_reason() -> None:
+    text = summary(
+        {
+            "outputs": {"images": {"train": 9}},
+            "files": [{"output": "images", "split": "train", "bytes": 2_000_000, "rows": 9}],
+            "classes": ["cat", "dog"],
+            "reasons": {"blurry": 2, "truncated": 8},
+            "strips": {"blurry": "data:image/webp;base64,AAAA"},
+        }
+    )
+    assert "| classes | 2 |" in text
+    assert "| images | train | 9 | 1 | 2,000 kB |" in text
+    assert "| blurry | 2 | ![rejected as blurry](data:image/webp;base64,AAAA) |" in text
+    assert "| truncated | 8 |  |" in text
+
+
 def test_the_summary_goes_to_the_page_too() -> None:
     page = Notebook()
     text = Monitor("xray", quiet=True, page=page).summary({"pipeline": "xray"})
@@ -177,7 +198,8 @@ def test_the_summary_goes_to_the_page_too() -> None:
 def test_outside_a_flow_run_the_run_page_takes_nothing_and_starts_no_server() -> None:
     code = """
         import sys
-        from flows.monitor import Monitor, RunPage
+        from flows.monitor import Monitor
+        from flows.run_page import RunPage
         monitor = Monitor("xray", quiet=True)
         with monitor.stage("make", 1):
             pass

@@ -192,3 +192,22 @@ pipelines:
     ran = serial(file, "files", tmp_path / "out")
     assert ran.version["counts"]["reasons"] == {"wrong_extension": 1}
     assert ran.made == 1  # the one that had no rows yet
+
+
+def test_what_a_screen_flags_stays_and_is_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, pixels in (("dark", np.zeros((40, 60, 3), np.uint8)), ("good", picture(60, 40))):
+        (folder / f"{name}.png").write_bytes(saved(pixels, "PNG"))
+    file = tmp_path / "pipelines.yaml"
+    steps = "    steps:\n      - screen: {dark: {}, action: ACTION}\n"
+    text = f"version: 1\npipelines:\n  p:\n    source: {{path: images}}\n{steps}"
+    file.write_text(text.replace("ACTION", "flag"))
+    version = serial(file, "p", tmp_path / "out").version
+    assert version["counts"]["rejected"] == 0 and version["counts"]["kept"] == 2
+    (entry,) = version["decisions"]
+    (note,) = pq.read_table(tmp_path / "out" / ".imagemill" / entry["object"]).to_pylist()
+    assert (note["step"], note["reason"], note["score"], note["limit"]) == ("screen", "dark", 0.0, 0.32)
+    file.write_text(text.replace("ACTION", "reject"))
+    ran = serial(file, "p", tmp_path / "out")
+    assert ran.version["counts"]["reasons"] == {"dark": 1} and ran.made == 0

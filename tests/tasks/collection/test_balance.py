@@ -39,12 +39,6 @@ def test_larger_classes_lose_what_is_too_much() -> None:
     assert left(Balance(ratio=4.5), rows) == {"cat": 10, "dog": 45, "owl": 20, "None": 3}
 
 
-def test_the_order_of_the_rows_does_not_count() -> None:
-    rows = table(cat=10, dog=45)
-    backwards = rows.take(pa.array(range(rows.num_rows - 1, -1, -1)))
-    assert Balance().decide(rows).equals(Balance().decide(backwards))
-
-
 def test_who_leaves_lies_beyond_the_limit_and_who_stays_before_it() -> None:
     decided = Balance(ratio=2).decide(table(cat=10, dog=45)).to_pylist()
     assert len(decided) == 25 and {row["reason"] for row in decided} == {"too_many_of_class"}

@@ -91,6 +91,8 @@ def test_a_mistake_in_a_step_is_not(step: str) -> None:
         ("outputs: {a: {frm: x}}", False),
         ("schedule: [{cron: '0 2 * * *'}, {interval: 5 minutes, paused: true}]", True),
         ("schedule: {cronn: '0 2 * * *'}", False),
+        ("watch: {every: 30 seconds, settle: 5}", True),
+        ("watch: {evry: 30}", False),
         ("seed: -1", False),
         ("partition: delivery", True),
     ],

@@ -168,6 +168,10 @@ def test_a_mistake_in_a_step_says_where_and_what_was_expected(mistakes: Any, ste
         (PLAIN + "    schedule: {cron: '0 25 * * *'}",
          "6:22: schedule.cron: expected values in 0..23, `*`, ranges or steps, got '25' in '0 25 * * *'"),
         (PLAIN + "    schedule: {paused: true}", "6:15: schedule: expected exactly one of `cron`, `interval` and `rrule`, got none"),
+        (PLAIN + "    watch: {evry: 5}", "6:13: watch.evry: `watch` has no `evry`; did you mean `every`?"),
+        (PLAIN + "    watch: {settle: soon}",
+         "6:21: watch.settle: expected seconds, or text such as '5 minutes' or '1 day', got 'soon'"),
+        (PLAIN + "    watch: yes please", "6:12: watch: expected a mapping such as {every: 30 seconds, settle: 10 seconds}, got 'yes please'"),
     ],
 )  # fmt: skip
 def test_a_mistake_around_the_steps_does_too(mistakes: Any, text: str, message: str) -> None:
@@ -267,6 +271,7 @@ def test_keys_beside_class_are_its_arguments(spec: Any) -> None:
 )
 def test_intervals_are_seconds_or_words(spec: Any, text: str, seconds: float) -> None:
     assert spec(PLAIN + f"    schedule: {{interval: {text}}}").schedules[0].interval == seconds
+    assert spec(PLAIN + f"    watch: {{every: {text}}}").watch.every == seconds
 
 
 @pytest.mark.parametrize("cron", ["0 2 * * *", "*/15 0-6,12 1 jan-mar MON-fri", "@daily", "0 0 * * 7"])

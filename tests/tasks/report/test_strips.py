@@ -20,7 +20,10 @@ PIPELINE = """version: 1
 pipelines:
   p:
     source: {path: photos}
-    steps: [{screen: {blurry: {below: 0.62}, dark: {below: 0.32}}}, {deduplicate: {method: exact}}, {resize: {size: 32}}]
+    steps:
+      - screen: {blurry: {below: 0.62}, dark: {below: 0.32}}
+      - deduplicate: {method: exact}
+      - resize: {size: 32}
 """
 
 

@@ -159,6 +159,7 @@ def test_a_flat_collection_is_fitted_and_becomes_zeros() -> None:
     ("given", "message"),
     [
         ({"method": "histogram", "statistics": "image"}, "use statistics: fitted"),
+        ({"method": "zscore", "statistics": "fitted"}, "use method: mean_std for a collection's"),
         ({"method": "histogram", "statistics": {"landmarks": [[0, 1]]}}, "these percentiles have 13 landmarks, got 2"),
         ({"method": "percentile", "statistics": "clip"}, "clip has a mean and a deviation"),
         ({"method": "percentile", "statistics": {"low": [0.5], "high": [0.5]}}, "each low must be below its high"),
