@@ -201,7 +201,8 @@ def page(rows: list[dict[str, Any]], rounds: int) -> str:
     about = (
         "Milliseconds for one 512 x 512 RGB uint8 image, one thread, beside what other libraries take for the same "
         "result. Written by `python benchmarks/operations.py --write docs/timings.md`; medians of up to "
-        f"{rounds} rounds in which all take turns. {platform.machine()}, {', '.join(versions)}."
+        f"{rounds} rounds in which all take turns. {platform.machine()}, "
+        f"{os.cpu_count()} CPUs at a load of {os.getloadavg()[0]:.1f}, {', '.join(versions)}."
     )
     read = (
         f"{len(ratios)} operations have a reference here; the median ratio of our time to the quickest of the others "

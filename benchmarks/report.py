@@ -2,7 +2,8 @@
 
     python benchmarks/report.py [KEPT]
 
-The dataset is written without a run: the rows of a small one, repeated under other ids, with a third as many rejections.
+The dataset is written without a run: the rows of a small one, repeated under other ids, with a third as many
+rejections.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Deployment:
         store = Request(pipeline=self.name, file=self.file).store_of(self.spec)
         return {
             "name": self.name,
-            "description": self.spec.description or None,
+            "description": self.spec.description,
             "tags": tags(self.name, store),
             "entrypoint": ENTRYPOINT,
             "path": None,
@@ -177,7 +177,7 @@ def _as_yaml(deployment: Deployment, pool: str, image: str | None) -> dict[str, 
     payload = deployment.payload()
     kept = ("name", "description", "tags", "entrypoint", "parameters")
     return {
-        **{name: payload[name] for name in kept if payload[name] is not None},
+        **{name: payload[name] for name in kept if payload[name]},
         "enforce_parameter_schema": True,
         "concurrency_limit": {"limit": payload["concurrency_limit"], "collision_strategy": "ENQUEUE"},
         "schedules": [_schedule_as_yaml(said) for said in deployment.spec.schedules],

@@ -45,10 +45,18 @@ def export(
     from tasks.store.export import export as exported
 
     opened = open_dataset(dataset, version)
-    target = Path(output) if output else opened.store.root.absolute().with_name(f"{opened.store.root.name}-{to}")
+    target = Path(output) if output else _beside(dataset, to)
     total = sum(entry["rows"] for entry in opened.entries(rows_of, split))
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=total, label=f"writing {to}", file=sys.stderr, hidden=hidden) as bar:
         found = exported(opened, to, target, rows_of, split, bar.update)
     rows = ", ".join(f"{name} {count:,}" for name, count in found["rows"].items())
     click.echo(json.dumps(found) if as_json else f"{found['path']}: {rows} (version {found['version']})")
+
+
+def _beside(dataset: str, to: str) -> Path:
+    """Give the folder beside a dataset; of one at a URL, here."""
+    if "://" in dataset:
+        return Path(f"{dataset.rstrip('/').rpartition('/')[2]}-{to}")
+    root = Path(dataset).absolute()
+    return root.with_name(f"{root.name}-{to}")

@@ -23,7 +23,8 @@ def as_bytes(column: pa.ChunkedArray, width: int) -> NDArray[np.uint8]:
     """Give a column of values of ``width`` bytes as a matrix, a row a value; nulls are zeros."""
     if not len(column):
         return np.zeros((0, width), dtype=np.uint8)
-    array = column.cast(pa.binary(width)).combine_chunks().fill_null(bytes(width))
+    array = (column if column.type == pa.binary(width) else column.cast(pa.binary(width))).combine_chunks()
+    array = array.fill_null(bytes(width)) if array.null_count else array
     whole = np.frombuffer(array.buffers()[1], dtype=np.uint8, count=(len(array) + array.offset) * width)
     return whole[array.offset * width :].reshape(-1, width)
 
@@ -33,8 +34,9 @@ def equal(values: pa.ChunkedArray, row_bytes: int, frames: pa.ChunkedArray | Non
     there = _there(values)
     words = as_bytes(values, row_bytes).view(np.uint64)
     if frames is not None:
-        numbers = np.asarray(pc.dictionary_encode(frames.combine_chunks()).indices, dtype=np.uint64)
-        words = np.concatenate([words, numbers[:, None]], axis=1)
+        numbers = pc.dictionary_encode(frames.combine_chunks())
+        if len(numbers.dictionary) > 1:  # else a copy of all would say nothing more
+            words = np.concatenate([words, np.asarray(numbers.indices, dtype=np.uint64)[:, None]], axis=1)
     return _spread(search.equals(words if there.all() else words[there]), there)
 
 

@@ -61,7 +61,7 @@ class _Sheet:
 
     def png(self) -> bytes:
         file = io.BytesIO()
-        self.image.save(file, "PNG")
+        self.image.save(file, "PNG", compress_level=3)  # half the time of 6, for 5 % more bytes
         return file.getvalue()
 
     def _text(self, at: tuple[float, float], text: str, color: str, size: int, anchor: str = "la") -> None:

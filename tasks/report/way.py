@@ -25,7 +25,7 @@ from tasks.store.keys import ID_DIGITS
 
 TEMPLATE = "way.html.j2"
 MOST_ROWS = 24  # shown of a source
-SIDE = 160  # px of a picture, the longer side
+SIDE = 120  # px of a picture, the longer side: the page's frames hold it
 
 
 @dataclass(frozen=True)

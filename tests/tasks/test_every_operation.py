@@ -39,7 +39,7 @@ def pipeline(name: str, parameters: Mapping[str, Any], size: tuple[int, int]) ->
     step: dict[str, Any] = {name: {**parameters}}
     if issubclass(registry()[name], Mixing):
         step = {"augment": {"transforms": [step]}}
-    derived = issubclass(registry()[name], Derived)
+    derived = issubclass(registry()[name], Derived) or name == "outliers"
     sized = derived or issubclass(registry()[name], Feature)
     known = {"resize": {"size": [*size]}} if sized else {"min_size": [1, 1]}
     before = [{**known, "id": "start"}, *([{"hog": None}] if derived else [])]

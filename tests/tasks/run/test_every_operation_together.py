@@ -129,7 +129,7 @@ def test_every_branch_has_all_rows_of_all_kinds_of_images(dataset: tuple[Ran, Pa
     }
     for name in others(made):
         found = {row["source"]["uri"] for row in rows(out, name)}
-        assert found == kept or name == "checks", name
+        assert found == kept or name in ("checks", "features"), name  # these judge, and drop duplicates
 
 
 def test_no_copy_or_crop_failed(dataset: tuple[Ran, Path]) -> None:
@@ -140,5 +140,5 @@ def test_no_copy_or_crop_failed(dataset: tuple[Ran, Path]) -> None:
             assert not lost or row["split"] != "train", name  # in the other splits there may be no other to mix with
 
 
-def test_every_row_is_made_again_to_the_same_bytes(dataset: tuple[Ran, Path]) -> None:
-    assert verify(dataset[1], 25)["problems"] == []
+def test_rows_of_every_branch_are_made_again_to_the_same_bytes(dataset: tuple[Ran, Path]) -> None:
+    assert verify(dataset[1], 3)["problems"] == []
