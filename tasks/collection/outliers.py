@@ -34,11 +34,11 @@ class Outliers(Dataset):
     """Find images whose feature vectors are unlike the others'.
 
     ``of`` names a feature step before this one, or several, whose vectors are joined; each component is scaled to mean
-    0 and deviation 1 over the collection. ``isolation_forest`` (200 trees) scores 0 to 1 by how few random cuts set an
-    image apart, 0.5 is usual; ``local_outlier_factor`` compares its density with that of its 20 nearest (1 is usual),
-    fitted on 20,000 images at most. Images that score more than ``above`` (0.6, 1.5) are noted with their scores in the
-    dataset's decisions (``outlier``); ``action: reject`` rejects them. Rows without a vector pass. Any dtype; boxes
-    play no part.
+    0 and deviation 1 over the collection. ``method: isolation_forest`` (200 trees) scores 0 to 1 by how few random cuts
+    set an image apart, 0.5 is usual; ``local_outlier_factor`` compares its density with that of its 20 nearest (1 is
+    usual), fitted on 20,000 images at most. Images that score more than ``above`` (0.6, 1.5) are noted with their
+    scores in the dataset's decisions (``outlier``); ``action: reject`` rejects them. Rows without a vector pass. Any
+    dtype; boxes play no part.
 
     Source: scikit-learn ``IsolationForest``, ``LocalOutlierFactor`` (``pip install 'imagemill[outliers]'``); Liu et al.
     2008, "Isolation forest"; Breunig et al. 2000, "LOF".

@@ -184,7 +184,7 @@ def test_a_manifest_names_masks(tmp_path: Path) -> None:
 
 
 def test_mask_column_is_of_manifests_alone(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="mask_column names a column of a manifest"):
+    with pytest.raises(RequestError, match="mask_column belongs to format: csv, parquet, and this is folder"):
         open_source(SourceSpec(path=str(tmp_path), mask_column="mask"))
     (tmp_path / "list.csv").write_text("uri\na.jpg\n")
     with pytest.raises(RequestError, match="set mask_column"):

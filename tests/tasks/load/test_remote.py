@@ -11,6 +11,7 @@ import boto3
 import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from tasks.errors import ImagemillError, Rejected, RequestError
 from tasks.load.source import Source, SourceSpec, open_source
@@ -41,7 +42,9 @@ def s3() -> Iterator[Any]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        S3FileSystem.clear_instance_cache()  # another module's are of another server
         yield boto3.client("s3")
+    S3FileSystem.clear_instance_cache()
     server.stop()
 
 
