@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from prefect.events import emit_event
 
+from tasks.store.local import Store
+
 COMMITTED = "imagemill.dataset.committed"
 
 
-def committed(root: Path, version: Mapping[str, Any]) -> None:
+def committed(store: Store, version: Mapping[str, Any]) -> None:
     """Tell that a dataset has a new version, so that an automation can start what comes next, such as a training run.
 
     The resource is ``imagemill.dataset.NAME``, with the folder's name; the payload says the rest. In a flow run, which
@@ -21,14 +22,14 @@ def committed(root: Path, version: Mapping[str, Any]) -> None:
     emit_event(
         event=COMMITTED,
         resource={
-            "prefect.resource.id": f"imagemill.dataset.{root.name}",
-            "prefect.resource.name": root.name,
-            "imagemill.dataset.path": str(root),
+            "prefect.resource.id": f"imagemill.dataset.{store.name}",
+            "prefect.resource.name": store.name,
+            "imagemill.dataset.path": store.location,
             "imagemill.pipeline": version["name"],
         },
         payload={
-            "dataset": root.name,
-            "path": str(root),
+            "dataset": store.name,
+            "path": store.location,
             "pipeline": version["name"],
             "version": version["version"],
             "sources": counts["listed"],

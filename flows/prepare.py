@@ -119,7 +119,7 @@ def _told(state: State[Any]) -> State[Any]:
 
 def tags(pipeline: str, store: Store) -> list[str]:
     """Give what a run is found by on Prefect's pages."""
-    return [f"pipeline:{pipeline}", f"dataset:{store.root.name}"]
+    return [f"pipeline:{pipeline}", f"dataset:{store.name}"]
 
 
 def _by_fields(model: type[BaseModel]) -> inspect.Signature:
@@ -153,6 +153,7 @@ class Preparation:
         self.stack = stack
         self.client: Client | None = None
         self.made = 0
+        self.committed = False
         self.waited = 0.0  # for the cluster
         self.busy = 0.0  # all workers together
         self.files: list[Sealed | dict[str, Any]] = []
@@ -182,7 +183,7 @@ class Preparation:
         self._stage("seal", self.seal)
         working = time.monotonic() - start - self.waited
         version, changed = self._stage("commit", self.commit)
-        self._stage("report", partial(publish, self.store, version))
+        self._stage("report", partial(self.publish, version))
         self.lineage.complete(version, self.run.stage.schemas)
         rate = self.run.listing.sources / working if self.made else 0.0
         result = result_of(
@@ -225,6 +226,8 @@ class Preparation:
                 trouble.append(error)
             except OSError as error:
                 what = "the dataset is as it was, what was made stays staged: mend it and run again"
+                if self.committed:
+                    what = "the new version is committed, but not all that shows it is written: mend it, run again"
                 trouble.append(ImagemillError(f"{name}: {error}; {what}"))
                 trouble[0].__cause__ = error
             return Failed(message=str(trouble[0]))
@@ -245,7 +248,7 @@ class Preparation:
         self.run.resume()
         if self.run.version is not None and not self.request.fresh:
             publish(self.store, self.run.version)  # what a killed run left behind
-        self.monitor.discovered(self.run.listing.sources, str(self.store.root))
+        self.monitor.discovered(self.run.listing.sources, self.store.location)
         self.lineage.sources = self.run.listing.sources
         if not self.run.is_unchanged():
             self.lineage.start()
@@ -343,10 +346,15 @@ class Preparation:
                 self.store.show(before)
             return before, False
         self.store.commit(version)
-        self.store.show(version)
+        self.committed = True
         self.store.clear_staging()
-        committed(self.store.root, version)
         return version, True
+
+    def publish(self, version: dict[str, Any]) -> None:
+        """Show the version, write its pages, and tell who waits for it."""
+        publish(self.store, version)
+        if self.committed:
+            committed(self.store, version)
 
 
 def _refuse_mixed(client: Client) -> None:

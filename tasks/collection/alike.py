@@ -45,14 +45,17 @@ def near(values: pa.ChunkedArray, row_bytes: int, bits: int, limit: int, method:
     there = _there(values)
     words = as_bytes(values, row_bytes).view(np.uint64)
     words = words if there.all() else words[there]
+    del values
     first = search.equals(words)
     own = np.flatnonzero(first == np.arange(len(first)))
     apiece = row_bytes * 8 // bits
-    every = words[own].reshape(-1, bits // 64)
-    del words
+    every = (words if len(own) == len(words) else words[own]).reshape(-1, bits // 64)
     warn_of_collisions(every[::apiece], limit, method)
+    columns = np.ascontiguousarray(every.T)
+    del words, every  # ten million hashes are 320 MB: one copy at a time
+    groups = search.grouped(columns, limit, np.arange(columns.shape[1]) // apiece)[::apiece]
     places = np.zeros(len(first), dtype=np.int64)
-    places[own] = search.components(every, limit, np.arange(len(every)) // apiece)[::apiece]
+    places[own] = groups
     return _spread(places[first], there)
 
 

@@ -153,7 +153,9 @@ class Deduplicate(Dataset):
             return equal(values, 32, pc.utf8_slice_codeunits(table.column("id"), DIGITS))
         if self.method == "pixels":
             return equal(values, 32)
-        return near(values, self.hashes()[self.method].byte_width, self.bits, int(self.limit), self.method)
+        hashes = [values]
+        del table, values  # ten million hashes are 320 MB: who searches them lets go of them first
+        return near(hashes.pop(), self.hashes()[self.method].byte_width, self.bits, int(self.limit), self.method)
 
     def decide(self, table: pa.Table) -> pa.Table:
         if "group" not in table.schema.names:

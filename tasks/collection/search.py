@@ -14,9 +14,6 @@ from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.special import betainc
 
 Words = NDArray[np.uint64]  # n x words: a hash a row
 Rows = NDArray[np.int64]
@@ -27,6 +24,7 @@ RECALL = 0.95  # of the pairs that differ in ``distance`` bits anywhere; nearer 
 TABLES = 2048  # at most: bounds the time where a distance asks for more
 CROWD = 4  # times as many pairs as hashes are compared in one table, at most: bounds what hashes that collide cost
 THREADS = 4
+MANY = 4_000_000  # hashes above which one thread searches: each holds 30 bytes a hash
 CACHED = 1 << 14  # hashes mixed at a time, in the processor's cache
 BLOCK = 1 << 20  # pairs compared at a time
 VECTORS = 1 << 14  # projected at a time
@@ -68,16 +66,25 @@ def components(words: Words, distance: int, owners: Rows, accepts: Accepts | Non
     """Give each hash's group, so that each lies within ``distance`` of another in its group: connected components.
 
     Hashes with equal ``owners`` (0 .. n-1) are one from the start. The groups depend on nothing but the arguments.
-    Memory: about 50 bytes a hash and 50 more a thread, beside the arguments.
     """
-    groups = _Groups(words, distance, owners.copy(), accepts)
-    if len(words) <= EVERY_PAIR:
-        for step in range(1, len(words)):
-            left = np.arange(len(words) - step)
+    return grouped(np.ascontiguousarray(words.T), distance, owners, accepts)
+
+
+def grouped(columns: Words, distance: int, owners: Rows, accepts: Accepts | None = None) -> Rows:
+    """Group hashes as ``components`` does; ``columns`` has a row a word (words x n), so that nothing is copied.
+
+    Memory: about 10 bytes a hash and 30 more a thread, beside the arguments.
+    """
+    count = columns.shape[1]
+    groups = _Groups(columns, distance, owners.copy(), accepts)
+    if count <= EVERY_PAIR:
+        for step in range(1, count):
+            left = np.arange(count - step)
             groups.join(left, left + step)
         return groups.labels
-    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:  # NumPy sorts and compares without the GIL
-        for _ in pool.map(groups.search, _sampled(words, distance)):
+    threads = 1 if count > MANY else min(THREADS, os.cpu_count() or 1)  # NumPy sorts and compares without the GIL
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(groups.search, _sampled(count, len(columns), distance)):
             pass
     return groups.labels
 
@@ -91,9 +98,8 @@ class _Table:
     first: int
 
 
-def _sampled(words: Words, distance: int) -> list[_Table]:
-    width = words.shape[1]
-    sampled, many = tables(len(words), width * 64, distance)
+def _sampled(count: int, width: int, distance: int) -> list[_Table]:
+    sampled, many = tables(count, width * 64, distance)
     rng = np.random.Generator(np.random.Philox(key=[width, 0]))
     apiece = width * 64 // sampled
     orders = (rng.permutation(width * 64) for _ in range(math.ceil(many / apiece)))
@@ -113,19 +119,18 @@ def _table(band: Rows, width: int, first: int, rng: np.random.Generator) -> _Tab
 class _Groups:
     """Hashes with the group that each is in by now; searched by several threads, joined by one at a time."""
 
-    def __init__(self, words: Words, distance: int, labels: Rows, accepts: Accepts | None) -> None:
-        self.words = words
+    def __init__(self, columns: Words, distance: int, labels: Rows, accepts: Accepts | None) -> None:
+        self.columns = columns
         self.distance = distance
         self.labels = labels
         self.accepts = accepts
         self.lock = Lock()
-        width = words.shape[1]
-        self.columns = np.ascontiguousarray(words.T)
+        width = len(columns)
         self.shares = [_share(distance, width, words) for words in range(1, width)][:2]
 
     def search(self, table: _Table) -> None:
         """Join the near ones of those that agree in a table's bits: each is compared with the next in its bucket."""
-        mixed = np.arange(len(self.words), dtype=np.uint64)
+        mixed = np.arange(self.columns.shape[1], dtype=np.uint64)
         for start in range(0, len(mixed), CACHED):
             keys = np.zeros(len(mixed[start : start + CACHED]), dtype=np.uint64)
             for column, mask, factor in zip(self.columns, table.masks, table.odd, strict=True):
@@ -159,7 +164,10 @@ class _Groups:
         """Join the groups of pairs that are near."""
         new = self.labels[left] != self.labels[right]  # what is joined already need not be compared again
         left, right = left[new], right[new]
-        near = apart(self.words[left], self.words[right]) <= self.distance
+        far = np.zeros(len(left), dtype=np.uint16)
+        for column in self.columns:
+            far += np.bitwise_count(column[left] ^ column[right])
+        near = far <= self.distance
         left, right = left[near], right[near]
         if self.accepts is not None and len(left):
             good = self.accepts(left, right)
@@ -179,6 +187,9 @@ def _joined(labels: Rows, left: Rows, right: Rows) -> Rows:
     """Give the labels after joining pairs of them; a group is called by its smallest label."""
     names, places = np.unique(np.concatenate([left, right]), return_inverse=True)
     edges = (np.ones(len(left), dtype=np.int8), (places[: len(left)], places[len(left) :]))
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     _, groups = connected_components(coo_array(edges, shape=(len(names), len(names))), directed=False)
     smallest = np.full(len(names), np.iinfo(np.int64).max)
     np.minimum.at(smallest, groups, names)
@@ -221,6 +232,8 @@ def false_pairs(words: Words, distance: int) -> float:
     if not 0 < mean < 1 or not variance:
         return 0.0 if mean else math.inf
     effective = mean * (1 - mean) / variance
+    from scipy.special import betainc
+
     most = effective * distance / bits
     within = float(betainc(effective - most, most + 1, 1 - mean)) if most < effective else 1.0
     return count * (count - 1) / 2 * within

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.linalg import eigh
 
 from tasks.errors import ImagemillError
 from tasks.fitted import Derived, Fitted, parts
@@ -100,6 +99,8 @@ class Pca(Fitted, Derived):
             raise ValueError(f"{self.components} components need more than {self.components} images")
         covariance = squares / (count - 1)
         length = len(covariance)
+        from scipy.linalg import eigh
+
         variance, vectors = eigh(covariance, subset_by_index=(length - self.components, length - 1))
         variance, directions = variance[::-1], vectors[:, ::-1].T
         varying = int((variance > FLAT * max(float(variance[0]), np.finfo(np.float64).tiny)).sum())

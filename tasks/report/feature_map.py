@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.linalg import eigh
 
 from tasks.report.pictures import data_uri
 from tasks.report.samples import Teller, picture_output
@@ -140,6 +139,8 @@ def project(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[fl
     centred = vectors - vectors.mean(axis=0)
     products = centred @ centred.T
     last = len(products) - 1
+    from scipy.linalg import eigh
+
     values, axes = eigh(products, subset_by_index=(last - 1, last))  # ascending, and only these two
     largest = np.clip(values[::-1], 0, None)
     places = axes[:, ::-1] * np.sqrt(largest)

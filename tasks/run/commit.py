@@ -26,6 +26,7 @@ from tasks.store.keys import ALL
 from tasks.store.local import FORMAT
 from tasks.store.schema import DECISIONS, FLAGS, REJECTED
 
+EXECUTION = ("cluster", "schedule", "watch")  # of a pipeline: when and where it runs, which no reader sees
 DECIDING = ("format", "source", "pipeline", "outputs", "fingerprints", "counts", "files", "rejected", "decisions")
 
 
@@ -85,7 +86,14 @@ def version_of(run: Run, files: Iterable[Sealed | Mapping[str, Any]], run_id: st
 
 def is_news(version: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
     """Say whether a version differs from the one before in anything that a reader or a replay could see."""
-    return before is None or any(version.get(name) != before.get(name) for name in (*DECIDING, "against"))
+    if before is None:
+        return True
+    now, then = ({**one, "pipeline": _without_execution(one["pipeline"])} for one in (version, before))
+    return any(now.get(name) != then.get(name) for name in (*DECIDING, "against"))
+
+
+def _without_execution(pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in pipeline.items() if name not in EXECUTION}
 
 
 def _accounts(run: Run, entries: list[dict[str, Any]]) -> Accounts:

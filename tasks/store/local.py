@@ -67,6 +67,11 @@ class Store:
         return str(self.root)
 
     @property
+    def name(self) -> str:
+        """The last part of its location."""
+        return self.root.name
+
+    @property
     def house(self) -> Path:
         """The folder of what is ours: versions, objects, measures, staging."""
         return self.root / HOUSE

@@ -62,6 +62,11 @@ class ObjectStore(Store):
         """The URL, without credentials."""
         return without_credentials(self.url)
 
+    @property
+    def name(self) -> str:
+        """The last part of its location."""
+        return self.location.rpartition("/")[2]
+
     @cached_property
     def _remote(self) -> tuple[Any, str]:
         return filesystem(self.url, {})

@@ -112,6 +112,15 @@ def test_an_unchanged_run_makes_nothing_and_commits_nothing(collection: Collecti
     assert (again.made, again.sealed, again.committed) == (0, [], False)
 
 
+def test_another_schedule_or_cluster_commits_nothing(collection: Collection) -> None:
+    collection.run("a")
+    file = collection.folder / "pipelines.yaml"
+    beside = "    schedule: {interval: 1 day}\n    watch: {every: 30 seconds}\n    cluster: {workers: 3}\n"
+    file.write_text(file.read_text() + beside)
+    again = collection.run("a")
+    assert (again.made, again.sealed, again.committed) == (0, [], False)
+
+
 def test_a_new_time_stamp_is_read_once_and_commits_nothing(collection: Collection) -> None:
     collection.run("a")
     os.utime(collection.source / "photos" / "coffee.jpg")
