@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,7 @@ import numpy as np
 import pyarrow.dataset
 import pyarrow.fs
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
-from s3fs import S3FileSystem
 
 from tasks.errors import ImagemillError
 from tasks.report.publish import publish
@@ -34,22 +31,6 @@ pipelines:
     steps:
       - resize: {size: [16, 16]}
 """
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[Any]:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing-id")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        S3FileSystem.clear_instance_cache()  # another module's are of another server
-        yield boto3.client("s3")
-    S3FileSystem.clear_instance_cache()
-    server.stop()
 
 
 @pytest.fixture
