@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -92,50 +90,10 @@ def _await_progress(file: Path, marks: int, process: subprocess.Popen[str]) -> N
     _await(lambda: file.exists() and file.stat().st_size >= marks, process)
 
 
-def _workers(pid: int) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(pid).children(recursive=True):
-        try:
-            if "spawn_main" in " ".join(child.cmdline()) and not child.children():
-                found.append(child)
-        except psutil.NoSuchProcess:
-            continue
-    return found
-
-
 def _slow(command: Command) -> Command:
     (command.folder / "my_ops.py").write_text(SLOW)
     (command.folder / "pipelines.yaml").write_text(SLOWLY)
     return command
-
-
-def test_a_killed_driver_is_resumed_with_nothing_lost_and_nothing_twice(command: Command, photos: Path) -> None:
-    _slow(command)
-    staging = command.folder / "out" / ".imagemill" / "staging"
-    for units in (1, 2):
-        process = command.start("run", "slow", "--json", "--quiet")
-        _await(lambda wanted=units: len(list(staging.glob("unit-*.arrow"))) >= wanted, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    before = (command.folder / "progress").stat().st_size
-    resumed = command.run("slow")
-    assert resumed["made"] < resumed["sources"]
-    assert (command.folder / "progress").stat().st_size - before <= resumed["made"]
-    command.run("slow", "--output", "undisturbed")
-    assert files(command.folder / "out") == files(command.folder / "undisturbed")
-    assert not staging.exists() or not list(staging.iterdir())
-
-
-def test_a_killed_worker_changes_no_byte(command: Command, photos: Path) -> None:
-    _slow(command)
-    process = command.start("run", "slow", "--json", "--quiet")
-    _await_progress(command.folder / "progress", 5, process)
-    victim = _workers(process.pid)[0]
-    victim.kill()
-    _, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
-    command.run("slow", "--output", "undisturbed")
-    assert files(command.folder / "out") == files(command.folder / "undisturbed")
 
 
 def test_a_second_run_into_the_same_dataset_fails_at_once(command: Command, photos: Path) -> None:
@@ -228,3 +186,4 @@ def test_runs_killed_at_random_moments_end_with_the_bytes_of_an_undisturbed_one(
     rounds = json.loads(done.stdout)
     assert [one["victim"] for one in rounds] == ["driver", "worker", "both"]
     assert [one["problems"] for one in rounds] == [[], [], []]
+    assert all(one["made"] < one["sources"] for one in rounds if one["staged"]), "what was staged was not taken up"
