@@ -16,7 +16,7 @@ from flows.commands.face import json_option, told
 @click.option(
     "--to",
     required=True,
-    type=click.Choice(["webdataset", "imagefolder", "coco", "voc", "yolo"]),
+    type=click.Choice(["webdataset", "imagefolder", "coco", "voc", "yolo", "lance"]),
     help="The format to write.",
 )
 @click.option("--output", type=click.Path(), help="The folder to write; by default DATASET-FORMAT.")

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 import numpy as np
+import pyarrow as pa
 
 from tasks.errors import ImagemillError
 
@@ -37,6 +38,7 @@ class About:
     key_points: tuple[str, ...] = ()
     pairs: tuple[tuple[int, int], ...] | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
 
     def label(self, row: Row) -> str | None:
         """Give the name of a row's label."""

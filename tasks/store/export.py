@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from tasks.errors import ImagemillError, RequestError
 from tasks.formats.coco import Coco
 from tasks.formats.imagefolder import ImageFolder
+from tasks.formats.lance import Lance
 from tasks.formats.voc import Voc
 from tasks.formats.webdataset import WebDataset
 from tasks.formats.writer import About, Writer, numbers
@@ -28,6 +29,7 @@ FORMATS: Final[dict[str, type[Writer]]] = {
     "coco": Coco,
     "voc": Voc,
     "yolo": Yolo,
+    "lance": Lance,
 }
 
 BATCH_ROWS: Final = 64
@@ -101,6 +103,7 @@ def _about(dataset: Dataset, output: str | None, split: str | None) -> About:
         masks="mask" in schema.names,
         key_points=tuple(kinds["key_points"]) if has_points else (),
         pairs=tuple((left, right) for left, right in kinds["pairs"]) if kinds["pairs"] is not None else None,
+        schema=schema,
         info={"description": f"{dataset.store.root.name}, version {version['version']}", "version": "1.0"},
     )
 

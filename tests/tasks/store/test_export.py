@@ -158,7 +158,26 @@ def test_yolo_lines_are_fractions_of_the_image(parts: tuple[str, ...], tmp_path:
         assert told["kpt_shape"] == [3, 3] and told["flip_idx"] == [0, 2, 1]
 
 
-@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("part", ["classes", "objects"])
+def test_lance_holds_every_row_with_all_its_columns(
+    part: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lance = pytest.importorskip("lance")
+    monkeypatch.setattr("tasks.formats.lance.ROWS", 5)  # several fragments
+    dataset = request.getfixturevalue(part)
+    folder = written(dataset, "lance", tmp_path)
+    expected = rows(dataset)
+    seen = {}
+    for path in folder.iterdir():
+        table = lance.dataset(str(path)).to_table()
+        seen |= {row["id"]: row for row in table.to_pylist()}
+        assert {row["split"] for row in table.to_pylist()} == {path.stem}
+    assert seen.keys() == expected.keys()
+    for id, row in seen.items():
+        assert row["image"] == expected[id]["image"] and row["source"] == expected[id]["source"]
+
+
+@pytest.mark.parametrize("to", [name for name in FORMATS if name != "lance"])  # which names its files at random
 def test_the_same_dataset_gives_the_same_bytes(to: str, objects: Path, tmp_path: Path) -> None:
     first, second = (contents(written(objects, to, tmp_path / part)) for part in "ab")
     assert first == second and first
