@@ -46,11 +46,15 @@ class Done(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """The file that an image was decoded from: its URI, its bytes, and its format by content (``jpeg``, ``png``)."""
+    """The file that an image was decoded from: its URI, its bytes, and its format by content (``jpeg``, ``png``).
+
+    ``spacing`` is how many millimetres lie between its pixels, [x, y], where it says so.
+    """
 
     uri: str
     data: bytes
     format: str
+    spacing: tuple[float, float] | None = None
 
 
 class Other(NamedTuple):

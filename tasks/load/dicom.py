@@ -63,10 +63,12 @@ _ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH, _SIGNED = (
 _INTERCEPT, _SLOPE, _LOOKUP, _TRANSFORM = 0x00281052, 0x00281053, 0x00283000, 0x00289145
 _DESCRIPTORS, _TABLES = (0x00281101, 0x00281102, 0x00281103), (0x00281201, 0x00281202, 0x00281203)
 _PROFILE, _SHARED, _PER_FRAME = 0x00282000, 0x52009229, 0x52009230
+_SPACING, _IMAGER_SPACING = 0x00280030, 0x00181164
 _OFFSETS, _LENGTHS = 0x7FE00001, 0x7FE00002
 _WANTED: Final[list[Any]] = [
     *(_SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES, _ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH, _SIGNED),
     *(_INTERCEPT, _SLOPE, _LOOKUP, *_DESCRIPTORS, *_TABLES, _PROFILE, _SHARED, _PER_FRAME, _OFFSETS, _LENGTHS),
+    *(_SPACING, _IMAGER_SPACING),
 ]
 _PIXELS: Final = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
 _UNDEFINED: Final = 0xFFFFFFFF
@@ -115,6 +117,7 @@ class Picture(NamedTuple):
     palette: tuple[int, NDArray[Any]] | None  # the first value that is looked up, and entries x 3
     profile: bytes | None
     offsets: tuple[bytes, bytes] | None
+    spacing: tuple[float, float] | None  # mm from one pixel to the next, x before y
 
     @property
     def exact(self) -> bool:
@@ -126,7 +129,7 @@ def read_header(data: bytes, limits: Limits) -> Header:
     """What the elements say; the container of compressed frames is walked to its end."""
     with verdicts("dicom"):
         picture = _read(data, limits)
-    return Header("dicom", picture.columns, picture.rows, picture.frames, _mode(picture))
+    return Header("dicom", picture.columns, picture.rows, picture.frames, _mode(picture), picture.spacing)
 
 
 def decode_from(data: bytes, frame: int = 0) -> Iterator[NDArray[Any]]:
@@ -243,6 +246,15 @@ class Elements:
             raise Rejected(CORRUPT, f"dicom: {_named(tag)} is no number")
         return value
 
+    def spacing(self) -> tuple[float, float] | None:
+        """Millimetres between pixels, x before y (the element has rows first); none where it says none or nonsense."""
+        text = self.text(_SPACING) or self.text(_IMAGER_SPACING)
+        try:
+            down, across = (float(part) for part in text.split("\\"))
+        except ValueError:
+            return None
+        return (across, down) if 0 < across < math.inf and 0 < down < math.inf else None
+
     def items(self, tag: int) -> list[Elements]:
         """The items of a sequence."""
         value = self.dataset[tag].value if tag in self.dataset else None
@@ -291,6 +303,7 @@ def _picture(data: bytes, syntax: str, body: Body, elements: Elements, limits: L
         _palette(elements) if photometric == _PALETTE else None,
         elements.raw(_PROFILE) or None,
         (elements.raw(_OFFSETS), elements.raw(_LENGTHS)) if elements.raw(_OFFSETS) else None,
+        elements.spacing(),
     )
     if syntax in _NATIVE:
         return picture._replace(body=_check_native(data, picture))

@@ -34,7 +34,8 @@ class Header:
     """What the file says: ``width`` and ``height`` as shown (after EXIF orientation), of frame 0; ``mode`` as stored.
 
     ``format`` follows the content, never the name. ``mode`` is Pillow's word (``L``, ``RGB``, ``P``, ``CMYK``,
-    ``I;16``), with the bits where Pillow has none (``RGB;16``, ``F;64``).
+    ``I;16``), with the bits where Pillow has none (``RGB;16``, ``F;64``). ``spacing`` is how many millimetres lie
+    between pixels, [x, y], where a medical file says so.
     """
 
     format: str
@@ -42,6 +43,7 @@ class Header:
     height: int
     frames: int
     mode: str
+    spacing: tuple[float, float] | None = None
 
 
 def sniff(data: bytes) -> str:

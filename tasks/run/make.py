@@ -148,7 +148,7 @@ class Made:
         frames = header.frames if self.all_frames else 1
         decoded = decode_frames(data, header) if frames > 1 else (decode(data, header, n) for n in range(1))
         broken: Rejected | None = None
-        file = Encoded(source["uri"], data, header.format)
+        file = Encoded(source["uri"], data, header.format, header.spacing)
         for frame in range(frames):
             row = {**about, "frame": frame, "frames": frames}
             try:
