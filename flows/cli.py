@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from flows.commands import datasets, export, looking, pipelines, servers, shell, versions
+from flows.commands.face import end
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The commands; one that is called wrongly says so in one line, and as JSON where that was asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is named."""
+        asked = [*ctx._protected_args, *ctx.args]
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else ctx.command_path
+            end(f"{error.format_message().rstrip('.')}; see `{path} --help`", error.exit_code, "--json" in asked)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="imagemill")
 def main() -> None:
     """Turn a large image collection into training-ready Parquet shards.

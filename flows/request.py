@@ -5,6 +5,7 @@ Nothing here imports Prefect or Dask: an unchanged collection is found out witho
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -25,6 +26,8 @@ from tasks.run.run import Run, refuse_another
 from tasks.store.fits import in_words
 from tasks.store.local import Store
 from tasks.store.remote import store_to_read
+
+ONE_SLASH = re.compile(r"[a-z][a-z0-9]+:/")  # and no drive's letter
 
 
 class Request(BaseModel):
@@ -84,6 +87,8 @@ class Request(BaseModel):
             output = f"{output}-limit{self.limit}"
         if "://" in output:
             return store_to_read(output)
+        if ONE_SLASH.match(output):
+            raise RequestError(f"{output}: a URL has two slashes: {output.replace(':/', '://', 1)}?")
         store = Store(Path.cwd() / Path(output).expanduser())
         store.refuse_file()
         return store

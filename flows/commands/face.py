@@ -28,11 +28,11 @@ def told(command: F) -> F:
         try:
             return command(*args, **options)
         except ImagemillError as error:
-            _end(error, error.exit_code, options.get("as_json"))
+            end(str(error), error.exit_code, options.get("as_json"))
         except BrokenPipeError:  # whoever read us is gone, as after `| head`: click knows
             raise
         except OSError as error:  # the disk or the network, not a bug
-            _end(error, 1, options.get("as_json"))
+            end(str(error), 1, options.get("as_json"))
         except KeyboardInterrupt:
             click.echo("interrupted: what is done stays staged; run again to go on", err=True)
             sys.exit(130)
@@ -40,10 +40,11 @@ def told(command: F) -> F:
     return wrapped
 
 
-def _end(error: Exception, code: int, as_json: Any) -> NoReturn:
+def end(error: str, code: int, as_json: Any) -> NoReturn:
+    """Tell an error, also as JSON where that was asked for, and end with its code."""
     if as_json:
-        click.echo(json.dumps({"error": str(error), "exit_code": code}))
-    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True, color=color())
+        click.echo(json.dumps({"error": error, "exit_code": code}))
+    click.echo(click.style("error: ", fg="red", bold=True) + error, err=True, color=color())
     sys.exit(code)
 
 

@@ -178,6 +178,7 @@ class Replayer:
             "digest": None,
             "label": None if label is None else contents.classes[label],
             "split": row["split"],
+            "fold": row.get("fold"),
             "annotations": self.annotations.get(uri),
             "sha256": bytes.fromhex(row["source"]["sha256"]),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -41,6 +42,24 @@ def test_an_option_has_the_same_letter_and_kind_everywhere() -> None:
                 long = next(name for name in [*reversed(option.opts)] if name)
                 about = (tuple(sorted(option.opts)), option.is_flag)
                 assert seen.setdefault(long, about) == about, f"{command.name} {long}"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("run quickstart --workers 0", "Invalid value for '--workers': 0 is not in the range x>=1; see `"),
+        ("trace dataset", "Missing argument 'ROW'; see `"),
+        ("frobnicate", "No such command 'frobnicate'; see `"),
+        ("run quickstart --output s3:/bucket/x", "s3:/bucket/x: a URL has two slashes: s3://bucket/x?"),
+    ],
+)
+def test_a_command_that_is_called_wrongly_says_so_in_one_line_and_as_one_object(line: str, message: str) -> None:
+    told = CliRunner().invoke(main, line.split())
+    assert told.exit_code == 2 and told.stdout == ""
+    assert told.stderr.startswith(f"error: {message}") and told.stderr.count("\n") == 1
+    asked = CliRunner().invoke(main, [*line.split(), "--json"])
+    assert json.loads(asked.stdout)["exit_code"] == 2 and json.loads(asked.stdout)["error"].startswith(message)
+    assert asked.exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from tasks.run.replay import replay
 from tasks.run.trace import drawn, trace
 from tasks.run.verify import verify
 from tasks.store import writer
-from tests.tasks.run.test_run import Collection
+from tests.tasks.run.serial import serial
+from tests.tasks.run.test_run import SAMPLE, Collection
 
 
 @pytest.fixture
@@ -27,6 +28,16 @@ def test_every_row_is_made_again_to_the_same_bytes(dataset: Path) -> None:
     found = verify(dataset, None)
     assert found["problems"] == []
     assert found["replayed"] == found["rows"] > 100
+
+
+def test_rows_in_folds_are_made_again_too(tmp_path: Path) -> None:
+    file = tmp_path / "pipelines.yaml"
+    text = "version: 1\npipelines:\n  p:\n    source: {path: SOURCE, metadata: [exif]}\n    steps:\n"
+    steps = "      - split: {train: 0.7, test: 0.3, stratify: label, folds: 3}\n      - resize: {size: [16, 16]}\n"
+    file.write_text(text.replace("SOURCE", str(SAMPLE)) + steps)
+    serial(file, "p", tmp_path / "out")
+    found = verify(tmp_path / "out", None)
+    assert found["problems"] == [] and found["replayed"] == found["rows"] > 30
 
 
 def test_a_damaged_shard_is_named(dataset: Path) -> None:
