@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 # No byte code at installation: most of it is never imported, and Python writes what is.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
+# What is not compiled at installation must be kept once it is, else each of many processes compiles it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test coverage lint format bench docs clean
 .DELETE_ON_ERROR:
 
