@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Literal
 
 from PIL import ExifTags, Image
+
+from tasks.errors import Rejected
+from tasks.load import png, raster
+from tasks.load.orientation import entries
+from tasks.load.verdicts import verdicts
 
 Kind = Literal["exif", "gps", "xmp", "iptc", "comment"]
 
 KINDS: Final[tuple[str, ...]] = ("exif", "gps", "xmp", "iptc", "comment", "dicom")
 GPS: Final = 0x8825
+_SAYING: Final = (
+    0x010E,
+    0x010F,
+    0x0110,
+    0x0131,
+    0x0132,
+    0x013B,
+    0x8298,
+    0x8769,
+)  # description, make ... the EXIF block
+_IN_TIFF: Final = {**dict.fromkeys(_SAYING, "exif"), GPS: "gps", 0x02BC: "xmp", 0x83BB: "iptc"}
 _ALONE: Final = frozenset(range(0xD0, 0xD8)) | {0x01, 0xFF}
 _TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")
 _XMP_IN_PNG: Final = b"XML:com.adobe.xmp"
@@ -22,16 +38,31 @@ _LONGEST: Final = 200  # characters of a value: maker notes are blobs
 def kinds(data: bytes, format: str) -> tuple[str, ...]:
     """Name what a whole file says beside its pixels, of ``KINDS`` and in their order; colour profiles are not meant.
 
-    ``gps`` is a place in the EXIF block, ``comment`` any free text, ``dicom`` all of a DICOM file's own attributes.
+    ``gps`` is a place in the EXIF block, ``comment`` any free text, ``dicom`` all of a DICOM file's own attributes. A
+    block that cannot be read is none of these: nothing of it is carried either. Big TIFF's tags are not read.
     """
     if format == "dicom":
         return ("dicom",)
-    found = set(_in_jpeg(data) if format == "jpeg" else _in_png(data) if format == "png" else _in_others(data))
+    found = set(_WAYS.get(format, _in_others)(data, format))
     return tuple(kind for kind in KINDS if kind in found)
 
 
-def told(data: bytes, wanted: Sequence[Kind]) -> str | None:
-    """Give the wanted kinds as JSON, tags by their EXIF names, values shortened; nothing where the file has none."""
+def told(data: bytes, format: str, wanted: Sequence[Kind]) -> str | None:
+    """Give the wanted kinds as JSON, tags by their EXIF names, values shortened; nothing where the file has none.
+
+    Where Pillow cannot read them, ``unreadable`` says why.
+    """
+    if format == "dicom":
+        return None
+    try:
+        with verdicts(format):
+            kept = _blocks(data, wanted)
+    except Rejected as rejected:
+        kept = {"unreadable": rejected.message}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False) if kept else None
+
+
+def _blocks(data: bytes, wanted: Sequence[Kind]) -> dict[str, Any]:
     with Image.open(io.BytesIO(data)) as image:
         exif = image.getexif()
         blocks: dict[str, Any] = {
@@ -41,8 +72,7 @@ def told(data: bytes, wanted: Sequence[Kind]) -> str | None:
             "iptc": _text(image.info.get("photoshop", {}).get(0x0404)) if image.format == "JPEG" else None,
             "comment": _text(image.info.get("comment")),
         }
-    kept = {kind: blocks[kind] for kind in wanted if blocks[kind]}
-    return json.dumps(kept, sort_keys=True, ensure_ascii=False) if kept else None
+    return {kind: blocks[kind] for kind in wanted if blocks[kind]}
 
 
 def _named(block: Any, names: Any) -> dict[str, str]:
@@ -58,7 +88,7 @@ def _text(value: Any) -> str | None:
     return text.replace("\0", "").strip()[:_LONGEST]
 
 
-def _in_jpeg(data: bytes) -> Iterator[str]:
+def _in_jpeg(data: bytes, format: str) -> Iterator[str]:
     """Walk the segments up to the first scan; the file is known to be whole."""
     at = 2
     while at + 4 <= len(data) and data[at + 1] != 0xDA:
@@ -72,40 +102,36 @@ def _in_jpeg(data: bytes) -> Iterator[str]:
         elif code == 0xED:
             yield "iptc"
         elif code == 0xE1 and data.startswith(b"Exif\0\0", start):
-            yield from _in_exif(data[start + 6 : at])
+            yield from _in_exif(data[start:at])
         elif code == 0xE1 and data.startswith(b"http://ns.adobe.com/xap", start):
             yield "xmp"
 
 
-def _in_png(data: bytes) -> Iterator[str]:
-    at = 8
-    while at + 12 <= len(data):
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if kind == b"eXIf":
-            yield from _in_exif(data[at + 8 : at + 8 + length])
-        elif kind in _TEXTS:
-            yield "xmp" if data.startswith(_XMP_IN_PNG, at + 8) else "comment"
-        at += 12 + length
+def _in_png(data: bytes, format: str) -> Iterator[str]:
+    for chunk in png.parse(data).chunks:
+        if chunk.kind == b"eXIf":
+            yield from _in_exif(data[chunk.start : chunk.end])
+        elif chunk.kind in _TEXTS:
+            yield "xmp" if data.startswith(_XMP_IN_PNG, chunk.start) else "comment"
+
+
+def _in_tiff(data: bytes, format: str) -> Iterator[str]:
+    """A TIFF file's own tags: those of its layout say nothing beside the pixels."""
+    for tag, _ in entries(data):
+        if tag in _IN_TIFF:
+            yield _IN_TIFF[tag]
+
+
+def _in_others(data: bytes, format: str) -> Iterator[str]:
+    said = raster.said(data, format)
+    yield from _in_exif(said.get("exif") or b"")
+    yield from (kind for kind in ("xmp", "comment") if said.get(kind))
 
 
 def _in_exif(block: bytes) -> Iterator[str]:
     """Say that there is a block, and whether it holds a place."""
-    exif = Image.Exif()
-    exif.load(block)
-    yield from _of(exif)
+    for tag, _ in entries(block):
+        yield "gps" if tag == GPS else "exif"
 
 
-def _of(exif: Image.Exif) -> Iterator[str]:
-    if len(exif):
-        yield "exif"
-    if GPS in exif:
-        yield "gps"
-
-
-def _in_others(data: bytes) -> Iterator[str]:
-    with Image.open(io.BytesIO(data)) as image:
-        yield from _of(image.getexif())
-        if image.info.get("xmp"):
-            yield "xmp"
-        if image.info.get("comment"):
-            yield "comment"
+_WAYS: Final[dict[str, Callable[[bytes, str], Iterator[str]]]] = {"jpeg": _in_jpeg, "png": _in_png, "tiff": _in_tiff}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import cv2
@@ -12,27 +13,33 @@ _TAG: Final = 0x0112
 _ORDERS: Final = {b"II*\0": "little", b"MM\0*": "big"}
 
 
-def orientation(exif: bytes) -> int:
-    """The orientation 1-8 in an EXIF block (with or without its ``Exif`` prefix); 1 where it says none or nonsense.
+def entries(exif: bytes) -> Iterator[tuple[int, int]]:
+    """The tags in the first directory of an EXIF block (with or without its ``Exif`` prefix) or a TIFF file.
 
-    XMP's orientation is not read: browsers do not, and the two may contradict.
+    Each comes with its value, where that is one SHORT or LONG. None where the block is damaged from its beginning.
     """
     if exif.startswith(b"Exif\0\0"):
         exif = exif[6:]
     order = _ORDERS.get(bytes(exif[:4]))
     if order is None:
-        return 1
+        return
 
     def number(at: int, size: int) -> int:
         return int.from_bytes(exif[at : at + size], "little" if order == "little" else "big")
 
-    entries = number(4, 4)
-    for at in range(entries + 2, min(entries + 2 + 12 * number(entries, 2), len(exif) - 11), 12):
-        if number(at, 2) == _TAG:
-            # A SHORT by the standard; some writers use a LONG.
-            value = number(at + 8, 4 if number(at + 2, 2) == 4 else 2)
-            return value if 1 <= value <= 8 else 1
-    return 1
+    first = number(4, 4)
+    for at in range(first + 2, min(first + 2 + 12 * number(first, 2), len(exif) - 11), 12):
+        # A SHORT by the standard; some writers use a LONG.
+        yield number(at, 2), number(at + 8, 4 if number(at + 2, 2) == 4 else 2)
+
+
+def orientation(exif: bytes) -> int:
+    """The orientation 1-8 in an EXIF block; 1 where it says none or nonsense.
+
+    XMP's orientation is not read: browsers do not, and the two may contradict.
+    """
+    value = next((value for tag, value in entries(exif) if tag == _TAG), 1)
+    return value if 1 <= value <= 8 else 1
 
 
 def shown(width: int, height: int, orientation: int) -> tuple[int, int]:

@@ -62,6 +62,12 @@ def read_header(data: bytes, format: str, limits: Limits) -> Header:
             return Header(format, width, height, frames, image.mode)
 
 
+def said(data: bytes, format: str) -> dict[Any, Any]:
+    """What Pillow's plugin says beside the pixels: ``exif``, ``xmp``, ``comment`` and more."""
+    with verdicts(format), _open(data, format) as image:
+        return dict(image.info)
+
+
 def decode_from(data: bytes, format: str, frame: int = 0) -> Iterator[NDArray[Any]]:
     """The frames from this number on, the file opened once: a GIF's frame needs those before it."""
     with verdicts(format):

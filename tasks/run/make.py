@@ -172,7 +172,7 @@ class Made:
         wanted = self.plan.graph.spec.source.metadata
         dropped = [kind for kind in metadata.kinds(data, format) if kind not in wanted]
         done = (Done("source", "dropped", {"metadata": dropped}),) if dropped else ()
-        return done, metadata.told(data, wanted) if wanted else None
+        return done, metadata.told(data, format, wanted) if wanted else None
 
     def reject(self, source: Mapping[str, Any], rejected: Rejected, data: bytes | None, mask: int) -> None:
         """Record a verdict on a whole source."""

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import ExifTags, Image, PngImagePlugin
 
 from tasks.load.codecs import read_header
@@ -71,19 +73,43 @@ def texts(**said: str) -> PngImagePlugin.PngInfo:
         (saved("WEBP", exif=exif(), xmp=b"<x/>"), ("exif", "gps", "xmp")),
         (saved("GIF", comment=b"hello"), ("comment",)),
         (saved("BMP"), ()),
+        (saved("TIFF"), ()),
+        (saved("TIFF", tiffinfo={ExifTags.Base.Artist: "me", ExifTags.Base.XMLPacket: b"<x/>"}), ("exif", "xmp")),
+        (saved("AVIF", exif=exif()), ("exif", "gps")),
     ],
 )
 def test_each_kind_is_named(data: bytes, expected: tuple[str, ...]) -> None:
     assert kinds(data, read_header(data).format) == expected
 
 
+def with_exif(block: bytes, data: bytes | None = None) -> bytes:
+    data = data or saved("JPEG")
+    return data[:2] + b"\xff\xe1" + (len(block) + 8).to_bytes(2, "big") + b"Exif\0\0" + block + data[2:]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=40), st.sampled_from([b"", b"II*\0", b"MM\0*", b"II*\0\x08\0\0\0"]))
+def test_a_block_of_nonsense_harms_no_image(block: bytes, beginning: bytes) -> None:
+    data = with_exif(beginning + block)
+    assert set(kinds(data, "jpeg")) <= {"exif", "gps"}
+    kept = told(data, "jpeg", ["exif", "gps"])
+    assert kept is None or set(json.loads(kept)) <= {"exif", "gps", "unreadable"}
+
+
+def test_a_run_keeps_an_image_whose_metadata_is_nonsense(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(with_exif(b"garbage!!"))
+    assert set(rows(tmp_path, "[]")) == {"a.jpg"}
+    assert rows(tmp_path, "[exif]")["a.jpg"]["metadata"] is None
+
+
 def test_what_is_asked_for_is_told_by_its_exif_names_and_nothing_else() -> None:
     data = saved("JPEG", exif=exif(), comment="by me")
-    kept = json.loads(told(data, ["exif", "comment"]) or "")
+    kept = json.loads(told(data, "jpeg", ["exif", "comment"]) or "")
     assert kept["exif"]["Make"] == "Lumiere" and kept["exif"]["LensModel"] == "50 mm"
     assert kept["comment"] == "by me" and SECRET not in json.dumps(kept)
-    assert SECRET in (told(data, ["gps"]) or "")
-    assert told(data, ["xmp"]) is None
+    assert SECRET in (told(data, "jpeg", ["gps"]) or "")
+    assert told(data, "jpeg", ["xmp"]) is None
 
 
 def rows(folder: Path, kept: str) -> dict[str, dict[str, Any]]:
