@@ -15,7 +15,7 @@ import json
 import pkgutil
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -147,6 +147,12 @@ class Operation(BaseModel, ABC):
         """The operations nested in this one."""
         return ()
 
+    def nested(self) -> Iterator[Operation]:
+        """Give the operations nested in this one, at any depth."""
+        for step in self.steps:
+            yield step.operation
+            yield from step.operation.nested()
+
     @property
     def is_random(self) -> bool:
         """Whether the result depends on a draw, its own or a nested one's."""
@@ -155,7 +161,7 @@ class Operation(BaseModel, ABC):
     @property
     def mixes(self) -> bool:
         """Whether the result depends on other images of the collection, by itself or by a nested operation."""
-        return isinstance(self, Mixing) or any(step.operation.mixes for step in self.steps)
+        return any(isinstance(one, Mixing) for one in (self, *self.nested()))
 
 
 class Step(BaseModel):

@@ -59,14 +59,9 @@ def _loading(graph: Graph) -> dict[str, Any]:
 
 def measures_fingerprint(graph: Graph) -> str:
     """Give the fingerprint of the measures: the checks and hashes of sources, and the steps before them."""
-    measuring = [*graph.checks, *graph.datasets]
-    wanted, waiting = set[str](), [node.id for node in measuring]
-    waiting += [need for node in graph.fits for need in node.needs]
-    while waiting:
-        name = waiting.pop()
-        if name not in wanted:
-            wanted.add(name)
-            waiting.extend(graph.nodes[name].needs)
+    measuring = [node.id for node in (*graph.checks, *graph.datasets)]
+    before_fits = [need for node in graph.fits for need in node.needs]
+    wanted = set(ancestors((*measuring, *before_fits), graph.nodes))
     steps = [_described(node, graph.spec.seed) for node in graph.nodes.values() if node.id in wanted]
     hashes = {node.id: node.operation.canonical() for node in graph.datasets if _hashes(node)}
     fits = {node.id: _unfitted(node) for node in graph.fits}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tasks.fitted import Derived, Fitted
-from tasks.operation import Check, Dataset, Operation
+from tasks.operation import Check, Dataset
 from tasks.pipeline.mistakes import SpecError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def refuse_unfit(graph: Graph, before: Mapping[str, tuple[str, ...]]) -> None:
     ``before`` names the steps before each.
     """
     for node in graph.nodes.values():
-        if any(isinstance(one, Fitted) and one.fit_from for one in _nested(node.operation)):
+        if any(isinstance(one, Fitted) and one.fit_from for one in node.operation.nested()):
             raise SpecError.at(node.place, "what is fitted stands at a pipeline's own steps, not at nested ones")
         earlier = [name for name in before[node.id] if graph.nodes[name].fit is not None]
         if earlier and _is_measured(node):
@@ -37,10 +37,6 @@ def refuse_unfit(graph: Graph, before: Mapping[str, tuple[str, ...]]) -> None:
             raise SpecError.at(
                 node.place, f"{node.id} is fitted on the split `train`; there are {', '.join(graph.split.names)}"
             )
-
-
-def _nested(operation: Operation) -> list[Operation]:
-    return [one for step in operation.steps for one in (step.operation, *_nested(step.operation))]
 
 
 def _is_measured(node: Node) -> bool:

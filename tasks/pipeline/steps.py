@@ -22,6 +22,11 @@ OWN = ("id", "needs", "where", "use")
 NESTED = ("id", "use")
 
 
+def operation_of(step: Mapping[str, Any]) -> str:
+    """Give the operation's name of a step as a file or a frozen pipeline writes it."""
+    return next((key for key in step if key not in OWN), "")
+
+
 @dataclass(frozen=True)
 class StepSpec:
     """One step of a pipeline: an operation under its id, the steps it takes, the rows it is for.

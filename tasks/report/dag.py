@@ -9,6 +9,8 @@ from itertools import pairwise
 from statistics import mean
 from typing import Any
 
+from tasks.pipeline.steps import operation_of
+
 NODE, HIGH = 190, 44  # px
 ACROSS, DOWN = 230, 78  # from one node to the next
 SWEEPS = 8
@@ -132,7 +134,7 @@ def draw(version: Mapping[str, Any], lost: Mapping[str, int]) -> Drawing:
 
 
 def _step(step: Mapping[str, Any], lost: Mapping[str, int]) -> Node:
-    operation = next((key for key in step if key not in ("id", "needs", "where", "use")), "")
+    operation = operation_of(step)
     where = step.get("where") or {}
     below = [operation] if operation != step["id"] else []
     below += [f"where {', '.join(f'{name} = {value}' for name, value in where.items())}"] if where else []

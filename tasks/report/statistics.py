@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from tasks.errors import RequestError
 from tasks.operation import Check
+from tasks.pipeline.steps import operation_of
 from tasks.store.keys import row_id
 from tasks.store.local import Store
 from tasks.store.remote import store_to_read
@@ -36,7 +37,6 @@ POINTS = 2_000
 REJECTS = 50  # shown a reason
 VERSIONS = 50  # shown of the history
 BATCH = 65_536
-BESIDE = frozenset(("id", "needs", "where", "use"))  # in a frozen step, beside the operation's name
 SIZES = {"min_size": "below", "max_size": "above"}  # checks whose measures are width and height
 LIMITS = {"below": "below", "min": "below", "above": "above", "max": "above"}  # a parameter -> the side that is bad
 
@@ -368,7 +368,7 @@ def thresholds(steps: Sequence[Mapping[str, Any]]) -> dict[str, Threshold]:
 
 
 def _taken_apart(step: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    name = next((key for key in step if key not in BESIDE), "")
+    name = operation_of(step)
     return name, step.get(name) or {}
 
 

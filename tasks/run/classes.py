@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tasks.augment.augment import BALANCED, Augment
 from tasks.augment.mixup import Mixup
 from tasks.collection.balance import Balance, counted
-from tasks.operation import Expander, Operation
+from tasks.operation import Expander
 from tasks.pipeline.explain import hint
 from tasks.pipeline.graph import Graph, Node, balance_of
 from tasks.pipeline.spec import SpecError
@@ -29,14 +29,8 @@ def refuse_unfit(graph: Graph, listing: Listing) -> None:
         for name in named:
             if name not in listing.labels:
                 raise SpecError.at(node.place, f"copies: no image is of class {name!r}{hint(name, listing.labels)}")
-        if listing.source.kinds.masks and any(isinstance(one, Mixup) for one in _nested(node.operation)):
+        if listing.source.kinds.masks and any(isinstance(one, Mixup) for one in node.operation.nested()):
             raise SpecError.at(node.place, "mixup cannot blend masks, and the source has some: use cutmix or mosaic")
-
-
-def _nested(operation: Operation) -> Iterator[Operation]:
-    for step in operation.steps:
-        yield step.operation
-        yield from _nested(step.operation)
 
 
 def with_copies(graph: Graph, listing: Listing, version: Mapping[str, Any] | None) -> dict[str, Any]:

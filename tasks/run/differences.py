@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tasks.operation import Operation
+from tasks.pipeline.steps import OWN
 from tasks.run.job import Stage
 from tasks.run.platform import platform_class
 
-BESIDE = ("id", "needs", "where", "use")  # in a frozen step, beside the operation's name
 OWN_VERSIONS = (
     "imagemill itself: the version of an operation, of its library, or of the decoder, engine, encoder or writer"
 )
@@ -76,7 +76,7 @@ class _Default:
 
 def _operation(value: Mapping[str, Any]) -> str | None:
     """Give the operation's name of a frozen step; nothing for another mapping."""
-    names = [key for key in value if key not in BESIDE]
+    names = [key for key in value if key not in OWN]
     return names[0] if len(names) == 1 and "id" in value else None
 
 
@@ -109,7 +109,7 @@ def reasons(version: Mapping[str, Any], stage: Stage, artifact: str) -> list[str
     if before["seed"] != now["seed"] and any(operation.is_random for operation in operations):
         found.append(f"seed {before['seed']} -> {now['seed']}")
     found += [f"{name}: to be fitted" for name in stage.graph.waiting if name in steps]
-    for part in ("frames", "limits"):
+    for part in ("frames", "limits", "metadata"):
         old, new = (one["source"].get(part, "default") for one in (before, now))
         found += [f"source: {part} {_short(old)} -> {_short(new)}"] if old != new else []
     if artifact != "measures":
@@ -147,14 +147,10 @@ def _is_split(frozen: Mapping[str, Any], name: str) -> bool:
 
 
 def _of_code(version: Mapping[str, Any], stage: Stage, operations: Sequence[Operation]) -> Iterator[str]:
-    used = {library for operation in operations for library in _uses(operation)}
+    used = {library for operation in operations for one in (operation, *operation.nested()) for library in one.uses}
     before, now = version["platform"]["libraries"], platform_class()["libraries"]
     for library in sorted(used & set(before)):
         if before[library] != now.get(library):
             yield f"{library} {before[library]} -> {now.get(library)}"
     old, new = (frozen.get("files", {}) for frozen in (version["pipeline"], stage.graph.spec.frozen))
     yield from (f"{file} has changed" for file in sorted(new) if file in old and old[file] != new[file])
-
-
-def _uses(operation: Operation) -> set[str]:
-    return set(operation.uses).union(*(_uses(step.operation) for step in operation.steps))

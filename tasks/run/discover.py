@@ -20,7 +20,7 @@ from tasks.errors import RequestError
 from tasks.load.listing import LISTING
 from tasks.load.manifest import MissingColumn
 from tasks.load.source import Source, SourceSpec, open_source
-from tasks.operation import Operation, Target, canonical_json
+from tasks.operation import Target, canonical_json
 from tasks.pipeline.explain import hint
 from tasks.pipeline.graph import Graph, ancestors
 from tasks.pipeline.spec import Place, SpecError
@@ -230,12 +230,10 @@ class Listing:
 
 def _targets(graph: Graph) -> dict[str, list[Target]]:
     """Give the operations on targets in each step, those nested in it included."""
-
-    def found(operation: Operation) -> list[Target]:
-        own = [operation] if isinstance(operation, Target) else []
-        return [*own, *(one for step in operation.steps for one in found(step.operation))]
-
-    return {name: found(node.operation) for name, node in graph.nodes.items()}
+    return {
+        name: [one for one in (node.operation, *node.operation.nested()) if isinstance(one, Target)]
+        for name, node in graph.nodes.items()
+    }
 
 
 def _makes_boxes(graph: Graph) -> bool:

@@ -72,7 +72,7 @@ class Stage:
         ready = [self.graph.is_ready(output) for output in self.graph.outputs]
         return 1 | sum(bit << (i + 1) for i, bit in enumerate(ready))
 
-    @property
+    @cached_property
     def mixing(self) -> int:
         """The mask of the outputs that mix images."""
         return sum(1 << i + 1 for i, mixes in enumerate(self.graph.mixing) if mixes)

@@ -122,6 +122,8 @@ class Made:
         spec = self.plan.graph.spec.source
         self.limits = spec.limits.limits()
         self.all_frames = spec.frames == "all"
+        self.metadata = spec.metadata  # what rows keep of it
+        self.columns = {name: frozenset(schema.names) for name, schema in self.plan.schemas.items()}
 
     def add(self, source: Mapping[str, Any]) -> None:
         """Read, hash, decode and run one source; a verdict on it becomes a rejection."""
@@ -169,10 +171,9 @@ class Made:
 
     def _beside(self, data: bytes, format: str) -> tuple[tuple[Done, ...], str | None]:
         """Give what is dropped of what the file says beside its pixels, for the lineage, and what is kept of it."""
-        wanted = self.plan.graph.spec.source.metadata
-        dropped = [kind for kind in metadata.kinds(data, format) if kind not in wanted]
+        dropped = [kind for kind in metadata.kinds(data, format) if kind not in self.metadata]
         done = (Done("source", "dropped", {"metadata": dropped}),) if dropped else ()
-        return done, metadata.told(data, format, wanted) if wanted else None
+        return done, metadata.told(data, format, self.metadata) if self.metadata else None
 
     def reject(self, source: Mapping[str, Any], rejected: Rejected, data: bytes | None, mask: int) -> None:
         """Record a verdict on a whole source."""
@@ -256,7 +257,7 @@ class Made:
                 "frame": sample.frame,
             },
             **{column: source[column] for column in contents.columns.names},
-            **({"metadata": about["metadata"]} if self.plan.graph.spec.source.metadata else {}),
+            **({"metadata": about["metadata"]} if self.metadata else {}),
             **sample.features,
         }
         if contents.classes:
@@ -264,9 +265,11 @@ class Made:
         for ancestor in output.ancestors:
             for column in measure_columns(self.plan.graph.nodes[ancestor]).values():
                 row[column] = course.row_measures.get((suffix, column), course.measures.get(column))
-        row["labels"] = [{"label": contents.classes.index(one), "weight": weight} for one, weight in sample.weights]
-        lineage = [*sample.lineage, *(course.notes if not suffix else ())]
-        row["lineage"] = _lineage(lineage)
+        columns = self.columns[output.name]
+        if "labels" in columns:
+            row["labels"] = [{"label": contents.classes.index(one), "weight": weight} for one, weight in sample.weights]
+        if "lineage" in columns:
+            row["lineage"] = _lineage([*sample.lineage, *(course.notes if not suffix else ())])
         if output.form == "none":
             return row
         if contents.boxes:

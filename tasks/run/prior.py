@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,25 +126,28 @@ def known(prior: pa.Table, keys: Keys, staged: Sequence[tuple[Staged, int]], sta
     """
     rows: dict[bytes, dict[int, dict[str, Any]]] = {}
     base = prior.filter(pa.array(match(keys_of(prior.column("key")), keys) >= 0))
-    touched = _staged_sources(keys, staged)
+    ours = list(_staged_rows(keys, staged))
+    touched = np.unique(np.concatenate([keys[:0], *(keys_of(table.column("key")) for _, _, table in ours)]))
     inside = match(keys_of(base.column("key")), touched) >= 0
     for row in base.filter(pa.array(inside)).to_pylist():
         rows.setdefault(row["key"], {})[row["frame"]] = row
     for measured in (True, False):  # what was made of known measures comes after them, however the files are named
-        for origin, (one, usable) in enumerate(staged):
-            table = one.table("measures")
-            here = match(keys_of(table.column("key")), keys) >= 0
-            here &= (np.asarray(table.column("mask").to_numpy()) & MEASURES > 0) == measured
-            _overlay(rows, table.filter(pa.array(here)).to_pylist(), origin, usable, stage)
+        for origin, usable, table in ours:
+            chosen = (np.asarray(table.column("mask").to_numpy()) & MEASURES > 0) == measured
+            _overlay(rows, table.filter(pa.array(chosen)).to_pylist(), origin, usable, stage)
     overlaid = [row for frames in rows.values() for row in frames.values()]
     merged = pa.Table.from_pylist(overlaid, known_schema(stage))
     whole = pa.concat_tables([base.filter(pa.array(~inside)), merged])
     return whole.sort_by([("key", "ascending"), ("frame", "ascending")]).combine_chunks()
 
 
-def _staged_sources(keys: Keys, staged: Sequence[tuple[Staged, int]]) -> Keys:
-    found = [keys_of(one.table("measures").column("key")) for one, _ in staged]
-    return np.unique(np.concatenate(found)) if found else keys[:0]
+def _staged_rows(keys: Keys, staged: Sequence[tuple[Staged, int]]) -> Iterator[tuple[int, int, pa.Table]]:
+    """Give what staged files measured of these keys: the file's number, what counts of it, the rows."""
+    for origin, (one, usable) in enumerate(staged):
+        table = one.table("measures")
+        here = match(keys_of(table.column("key")), keys) >= 0
+        if here.any():
+            yield origin, usable, table.filter(pa.array(here))
 
 
 def _overlay(

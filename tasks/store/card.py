@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from tasks.pipeline.steps import OWN, operation_of
 from tasks.store.fits import in_words
 from tasks.store.schema import REJECTED, Contents, typed
 
@@ -26,7 +27,6 @@ MOST_CLASSES = 100  # named in the text; the header names all
 PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 # YAML 1.1, which datasets' reader speaks, takes these for booleans and nothing.
 WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
-BESIDE = frozenset(("id", "needs", "where", "use"))  # in a frozen step, beside the operation's name
 LINEAGE = """\
 - `source` of a row names the file that it was made from (uri, SHA-256, bytes, frame).
 - `lineage` lists the steps that touched its pixels, with what was drawn for it.
@@ -207,7 +207,7 @@ def _steps(steps: Iterable[Mapping[str, Any]]) -> list[CommentedMap]:
     """Give the frozen steps as a person writes them: a line each, without what follows from their order."""
     shown, before = [], None
     for step in steps:
-        name = next(key for key in step if key not in BESIDE)
+        name = operation_of(step)
         step_id, needs = step.get("id", name), list(step.get("needs", []))
         beside = {
             **({"id": step_id} if step_id != name else {}),
@@ -223,7 +223,7 @@ def _flow(value: Any) -> Any:
     """Lay a value out on one line; a nested step begins with its operation, and says its id where that differs."""
     made: CommentedMap | CommentedSeq
     if isinstance(value, Mapping):
-        items = sorted(value.items(), key=lambda item: item[0] in BESIDE)
+        items = sorted(value.items(), key=lambda item: item[0] in OWN)
         made = CommentedMap({key: _flow(item) for key, item in items if not (key == "id" and item in value)})
     elif isinstance(value, list):
         made = CommentedSeq(_flow(item) for item in value)
