@@ -26,7 +26,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tasks.report import write_report
+from tasks.report.page import write_report
 from tasks.store.local import Store
 from tests.tasks.store.builder import usual
 

@@ -60,7 +60,7 @@ class Deployment:
 
     def payload(self) -> dict[str, Any]:
         """Give what ``create_deployment`` takes: it makes a deployment, or replaces the one of this name."""
-        store = Request(pipeline=self.name, file=self.file).store_of(self.spec)
+        store = Request(pipeline=self.name, file=self.file).place_of(self.spec)
         return {
             "name": self.name,
             "description": self.spec.description,

@@ -96,7 +96,7 @@ def _prepare(**asked: Any) -> State[Result]:
     monitor = _monitor.get() or Monitor(request.pipeline, quiet=True, started=time.monotonic())
     try:
         graph = request.graph()
-        store = request.store_of(graph.spec)
+        store = request.place_of(graph.spec)  # what is there is fetched once it is locked
         with get_client(sync_client=True) as client:
             others = {
                 tag for tag in flow_run.tags if not tag.startswith("dataset:")

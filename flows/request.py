@@ -25,7 +25,7 @@ from tasks.run.fits import borrowed
 from tasks.run.run import Run, refuse_another
 from tasks.store.fits import in_words
 from tasks.store.local import Store
-from tasks.store.remote import store_to_read
+from tasks.store.remote import ObjectStore
 
 ONE_SLASH = re.compile(r"[a-z][a-z0-9]+:/")  # and no drive's letter
 
@@ -81,12 +81,17 @@ class Request(BaseModel):
         return spec.source.model_copy(update={"path": path})
 
     def store_of(self, spec: PipelineSpec) -> Store:
-        """Give the dataset to write."""
+        """Give the dataset to write, with what its newest version names at hand."""
+        store = self.place_of(spec)
+        return store.pull() if isinstance(store, ObjectStore) else store
+
+    def place_of(self, spec: PipelineSpec) -> Store:
+        """Say which dataset is to be written; nothing is fetched."""
         output = self.output if self.output is not None else spec.output
         if self.output is None and self.limit is not None:
             output = f"{output}-limit{self.limit}"
         if "://" in output:
-            return store_to_read(output)
+            return ObjectStore.at(output)
         if ONE_SLASH.match(output):
             raise RequestError(f"{output}: a URL has two slashes: {output.replace(':/', '://', 1)}?")
         store = Store(Path.cwd() / Path(output).expanduser())

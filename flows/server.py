@@ -7,7 +7,6 @@ watched, and it ends with this process, however that ends.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import json
 import os
@@ -88,6 +87,8 @@ def database_url(url: str) -> str:
         return f"sqlite+aiosqlite://{place}"
     if not mark or kind not in ("postgresql", "postgres", "postgresql+asyncpg"):
         raise RequestError("--database: expected postgresql://USER:PASSWORD@HOST/NAME or sqlite:////PATH")
+    import asyncio
+
     asyncio.run(_refuse_absent(f"postgresql://{place}"))
     return f"postgresql+asyncpg://{place}"
 

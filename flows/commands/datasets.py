@@ -37,7 +37,7 @@ def trace(dataset: str, row: str, html: Path | None, as_json: bool) -> None:
     if html is not None:
         from tasks.report.way import write_way
 
-        write_way(Path(dataset), found, html)
+        write_way(dataset, found, html)
     if as_json:
         click.echo(json.dumps({**found, **({"html": str(html)} if html else {})}, default=str))
     else:
@@ -97,16 +97,14 @@ def verify(dataset: str, everything: bool, sample: int, as_json: bool) -> None:
 @json_option
 @told
 def report(dataset: str, as_json: bool) -> None:
-    """Write report.html of DATASET again, from the dataset alone.
+    """Write report.html of DATASET again. Sources that are still there are read for pictures.
 
     \b
     Example:
       imagemill report results/quickstart
     """
     from tasks.report.page import write_report
-    from tasks.store.dataset import open_dataset
 
-    open_dataset(dataset)
     path = write_report(dataset)
     click.echo(json.dumps({"report": str(path)}) if as_json else str(path))
 

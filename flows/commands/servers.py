@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -39,7 +38,6 @@ def server(host: str, port: int, database: str | None) -> None:
         raise RequestError(f"{host}:{port} cannot be listened at: a server may be there already; name another --port")
     if database is not None:
         os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database_url(database)
-    os.environ.setdefault("PREFECT_SERVER_UI_API_URL", "/api")  # else its pages ask port 4200, whatever the port is
     isolate()
     click.echo(f"Runs are shown at http://{host}:{port}; to report there: PREFECT_API_URL=http://{host}:{port}/api")
     arguments = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
@@ -80,6 +78,8 @@ def serve(pipelines: tuple[str, ...], file: str) -> None:
 
     with at_server(url):
         _say(f"serving {file}; look at {url.rstrip('/').removesuffix('/api')}/deployments; Ctrl-C ends it")
+        import asyncio
+
         asyncio.run(served(Path(file), pipelines, _say))
 
 
@@ -123,6 +123,8 @@ def deploy(
     if url is None:
         raise RequestError("there is no server that stays: start one (`imagemill server`), or set PREFECT_API_URL")
     with at_server(url):
+        import asyncio
+
         ids = asyncio.run(register(deployments.values(), pool, image))
     text = prefect_yaml(deployments, pool, image)
     for name in ids:

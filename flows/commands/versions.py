@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
 from flows.commands.face import json_option, told
-
-PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0, "week": 604_800.0}
 
 
 class Period(click.ParamType[float]):
@@ -22,12 +18,12 @@ class Period(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(PERIODS)})s?", value.strip())
-        if match is None and value.strip() != "0":
+        from tasks.pipeline.models import seconds
+
+        try:
+            return float(seconds(value)) if value != "0" else 0.0
+        except ValueError:
             self.fail(f"expected a length of time such as '7 days', '12 hours' or 0, got {value!r}", param, ctx)
-        return float(match[1]) * PERIODS[match[2]] if match else 0.0
 
 
 @click.command()
@@ -97,7 +93,7 @@ def rollback(dataset: str, version: int, as_json: bool) -> None:
     """
     from tasks.report.publish import rollback as rolled_back
 
-    made, changed = rolled_back(Path(dataset), version)
+    made, changed = rolled_back(dataset, version)
     if as_json:
         click.echo(json.dumps({"dataset": dataset, "version": made["version"], "of": version, "changed": changed}))
     elif changed:
@@ -132,7 +128,7 @@ def clean(dataset: str, keep: int, older_than: float, dry_run: bool, as_json: bo
     """
     from tasks.report.publish import clean as cleaned
 
-    found = cleaned(Path(dataset), keep, older_than, dry_run)
+    found = cleaned(dataset, keep, older_than, dry_run)
     if as_json:
         click.echo(json.dumps({"dataset": dataset, "dry_run": dry_run, **asdict(found)}))
         return

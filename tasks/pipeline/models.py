@@ -27,7 +27,8 @@ def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _seconds(value: Any) -> Any:
+def seconds(value: Any) -> Any:
+    """Give the seconds in text such as ``5 minutes``; what is no text passes. Raises ``ValueError``."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?", value.strip())
@@ -37,7 +38,7 @@ def _seconds(value: Any) -> Any:
 
 
 Positive = Annotated[float, Field(gt=0)]
-Seconds = Annotated[Positive, BeforeValidator(_seconds, json_schema_input_type=Positive | str)]
+Seconds = Annotated[Positive, BeforeValidator(seconds, json_schema_input_type=Positive | str)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_list, json_schema_input_type=str | list[str]), Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
 

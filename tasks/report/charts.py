@@ -181,7 +181,8 @@ def _size_axis(sides: Sequence[int], title: str) -> Spec:
     return {"type": "quantitative", "title": title, "scale": scale, "axis": axis}
 
 
-SIDES = {"a": "var(--c1)", "b": "var(--c2)"}
+SIDES = {"domain": ["a", "b"], "range": ["var(--c1)", "var(--c2)"]}
+BY_SIDE = {"field": "side", "type": "nominal", "scale": SIDES}
 
 
 def beside(edges: Sequence[float], a: Sequence[float], b: Sequence[float]) -> Spec:
@@ -191,7 +192,6 @@ def beside(edges: Sequence[float], a: Sequence[float], b: Sequence[float]) -> Sp
         for side, shares in (("a", a), ("b", b))
         for at, share in zip(edges, (*shares, shares[-1]), strict=True)
     ]
-    color = {"field": "side", "type": "nominal", "scale": {"domain": list(SIDES), "range": list(SIDES.values())}}
     scale = {"nice": False, "domain": [edges[0], edges[-1]]}
     x = {
         "field": "at",
@@ -201,7 +201,7 @@ def beside(edges: Sequence[float], a: Sequence[float], b: Sequence[float]) -> Sp
         "axis": {"grid": False, "tickCount": 5, **({"format": "~s"} if edges[-1] >= 10_000 else {})},
     }
     y = {"field": "share", "type": "quantitative", "title": "share", "axis": {"format": ".0%", "tickCount": 4}}
-    encoding = {"x": x, "y": {**y, "stack": None}, "color": color}
+    encoding = {"x": x, "y": {**y, "stack": None}, "color": BY_SIDE}
     area = {"type": "area", "interpolate": "step-after", "opacity": 0.35}
     line = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5}
     layers = [{"mark": area, "encoding": encoding}, {"mark": line, "encoding": encoding}]
@@ -220,7 +220,6 @@ def beside_by_name(a: Mapping[str, int], b: Mapping[str, int]) -> Spec:
     axis = {"labelLimit": 140, "ticks": False, "domain": False}
     sort = [_printable(name) for name in names]
     share = {"field": "share", "type": "quantitative", "title": "share", "axis": {"format": ".0%", "tickCount": 5}}
-    color = {"field": "side", "type": "nominal", "scale": {"domain": list(SIDES), "range": list(SIDES.values())}}
     return {
         "width": 220,
         "height": {"step": 10},
@@ -230,6 +229,6 @@ def beside_by_name(a: Mapping[str, int], b: Mapping[str, int]) -> Spec:
             "y": {"field": "name", "type": "nominal", "sort": sort, "title": None, "axis": axis},
             "yOffset": {"field": "side"},
             "x": share,
-            "color": color,
+            "color": BY_SIDE,
         },
     }

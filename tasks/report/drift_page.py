@@ -23,9 +23,9 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 
 
 def page(found: Comparison) -> str:
-    """Give the page: the table, and both distributions of everything drawn over each other."""
+    """Give the page: the table, and both distributions of measures and counts drawn over each other."""
     style = (FOLDER / "page.css").read_text("utf-8")
-    names = [f"{Path(one.store.location).name}, version {one.version['version']}" for one in (found.a, found.b)]
+    names = [f"{one.store.name}, version {one.version['version']}" for one in (found.a, found.b)]
     return (
         environment()
         .get_template(TEMPLATE)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -66,7 +67,7 @@ def feature_map(statistics: Statistics) -> FeatureMap | None:
     if found is None:
         return None
     output, column, components = found
-    rows, vectors = _read(statistics, output, column)
+    rows, vectors = _read(statistics, output, column, components)
     if len(rows) < 3:
         return None
     places, shares = project(vectors)
@@ -96,7 +97,9 @@ def _columns(statistics: Statistics) -> Iterator[tuple[str, str, int]]:
                 yield output, field.name, field.type.list_size
 
 
-def _read(statistics: Statistics, output: str, column: str) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
+def _read(
+    statistics: Statistics, output: str, column: str, components: int
+) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
     """Read the first rows of each split, in proportion; rows without a finite vector are left out."""
     names = statistics.version["classes"]
     there = statistics.schema(output).names
@@ -105,7 +108,7 @@ def _read(statistics: Statistics, output: str, column: str) -> tuple[list[dict[s
     total = max(sum(counted.values()), 1)
     left = {split: math.ceil(min(POINTS, total) * rows / total) for split, rows in counted.items()}
     rows: list[dict[str, Any]] = []
-    vectors = []
+    vectors = [np.zeros((0, components))]
     for entry in statistics.files(output):
         split = entry["split"]
         if not left.get(split):
@@ -113,11 +116,12 @@ def _read(statistics: Statistics, output: str, column: str) -> tuple[list[dict[s
         for batch in statistics.open(entry).iter_batches(256, columns=[*columns, column]):
             batch = batch.slice(0, left[split])
             left[split] -= len(batch)
-            vectors.append(np.vstack(batch.column(column).to_numpy(zero_copy_only=False)))
+            batch = batch.filter(pc.is_valid(batch.column(column)))  # a feature's `where` may not name all rows
+            vectors.append(batch.column(column).flatten().to_numpy(zero_copy_only=False).reshape(-1, components))
             rows += batch.select(columns).to_pylist()
             if not left[split]:
                 break
-    known = np.concatenate(vectors).astype(np.float64) if vectors else np.zeros((0, 1))
+    known = np.concatenate(vectors).astype(np.float64)
     told = [
         {
             "id": row["id"],

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from html import escape
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from tasks.pipeline.graph import Graph, build
 from tasks.pipeline.spec import read
-from tasks.report.preview import preview
-from tasks.report.samples import SMALL, Teller, picture_output
-from tasks.report.sheet import sheet
-from tasks.report.statistics import Statistics
 from tasks.store.dataset import Dataset, open_dataset
 from tasks.store.local import Store
+
+if TYPE_CHECKING:  # every module of a user's operations imports this one, in each worker
+    from tasks.report.statistics import Statistics
 
 STRIP = 10  # images
 
@@ -28,6 +27,8 @@ class ShownDataset(Dataset):
     """A dataset that shows itself in a notebook."""
 
     def _repr_html_(self) -> str:
+        from tasks.report.statistics import Statistics
+
         counts, version = self.version["counts"], self.version
         statistics = Statistics(self.store, version)
         head = f"<b>{escape(version['name'])}</b>, version {version['version']}, {escape(version['created'])}"
@@ -50,6 +51,9 @@ class Pipeline:
 
     def preview(self, number: int = 8, step: str | None = None, copies: int = 2) -> Image.Image:
         """Draw the contact sheet: a line a source, a column a step. Nothing is started or written."""
+        from tasks.report.preview import preview
+        from tasks.report.sheet import sheet
+
         spec = self.graph.spec
         made = preview(self.graph, spec.source, Store(Path(spec.output)), number, step, copies)
         return Image.open(io.BytesIO(sheet(made)))
@@ -100,6 +104,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _strip(statistics: Statistics) -> str:
+    from tasks.report.samples import SMALL, Teller, picture_output
+
     output = picture_output(statistics)
     if output is None:
         return ""

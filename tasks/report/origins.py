@@ -16,6 +16,7 @@ from tasks.report.preview import Cell, line, picture, shown
 from tasks.report.statistics import Statistics
 from tasks.run.look import Looker, Seen
 from tasks.run.replay import Replayer
+from tasks.run.ring import RETRIED
 from tasks.store.dataset import Dataset
 from tasks.store.keys import row_id
 
@@ -27,7 +28,6 @@ REJECTS_READ = 48  # of all reasons: each is read and decoded
 GROUPS = 6
 MEMBERS = 5  # of a group, beside its keeper
 ANNOTATED = 100_000  # sources: annotations are listed again for boxes in no larger collection
-DEADLY = frozenset({"crashed", "out_of_memory", "timeout"})  # what ended a process is not read again
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Origins:
         found: dict[str, list[Shot]] = {}
         left = REJECTS_READ
         for reason in self.statistics.reasons:
-            read = [row for row in reason.rows if reason.name not in DEADLY and _was_decoded(row)]
+            read = [row for row in reason.rows if reason.name not in RETRIED and _was_decoded(row)]
             for row in read[: min(REJECTS_SHOWN, left)]:
                 left -= 1
                 made = self.decoded(row["uri"], row["sha256"], row["frame"] or 0)

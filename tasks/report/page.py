@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,7 @@ def page(statistics: Statistics) -> str:
         .get_template(TEMPLATE)
         .render(
             s=statistics,
-            root=_shown_root(statistics),
+            root=statistics.store.name,
             drawing=draw(statistics.version, statistics.lost),
             charts=_charts(statistics),
             histograms=[(m, Markup(charts.svg(charts.histogram(m), _told(m)))) for m in statistics.measures],
@@ -144,10 +143,6 @@ def _told_dots(mapped: FeatureMap | None) -> dict[str, Any]:
         return {}
     dots = [[dot.name, dot.group, dot.split, dot.tile] for dot in mapped.dots]
     return {"atlas": mapped.atlas, "across": mapped.across, "tile": TILE, "dots": dots}
-
-
-def _shown_root(statistics: Statistics) -> str:
-    return os.path.basename(os.path.abspath(statistics.store.root))  # noqa: PTH100, PTH119 - a name, no file
 
 
 def policy(style: str, script: str) -> str:

@@ -15,7 +15,7 @@ from tasks.errors import Rejected, RequestError
 from tasks.image.sample import Pixels, Sample
 from tasks.load.source import SourceSpec
 from tasks.operation import Applied, Composer, Expander, Feature, Target
-from tasks.pipeline.graph import Graph, Node
+from tasks.pipeline.graph import Graph, Node, ancestors
 from tasks.pipeline.spec import OutputSpec
 from tasks.report.pictures import Marks, fitted, marked, visible
 from tasks.run.course import Course
@@ -149,11 +149,7 @@ def preview(
 
 def _unfitted(graph: Graph) -> list[str]:
     """Give the steps that cannot run yet, and all that come after them."""
-    found = list(graph.waiting)
-    for node in graph.nodes.values():
-        if node.id not in found and not set(found).isdisjoint(node.needs):
-            found.append(node.id)
-    return found
+    return [name for name in graph.nodes if not graph.waiting.keys().isdisjoint(ancestors((name,), graph.nodes))]
 
 
 def _nothing(run: Run, unread: Mapping[str, Rejected]) -> str:
@@ -174,13 +170,7 @@ def _sources(run: Run) -> Iterator[tuple[dict[str, Any], Near | None]]:
 
 def shown(graph: Graph, step: str | None = None) -> list[Node]:
     """Give the nodes that touch pixels or targets or make features, in the file's order; those on the way to one."""
-    wanted = set(graph.nodes)
-    if step is not None:
-        wanted, waiting = set(), [step]
-        while waiting:
-            name = waiting.pop()
-            wanted.add(name)
-            waiting += graph.nodes[name].needs
+    wanted = graph.nodes if step is None else ancestors((step,), graph.nodes)
     kinds = (Applied, Composer, Expander, Feature)
     return [node for node in graph.nodes.values() if node.id in wanted and isinstance(node.operation, kinds)]
 
@@ -216,7 +206,7 @@ def line(
         before = course.union(node.needs)
         rows = course.rows(node.id)
         for row in sorted(rows, key=_rank):
-            if _copy(row) <= copies:
+            if copy_of(row) <= copies:
                 parent = before.get(row) or before.get(row.rpartition(".")[0])
                 made.cells[node.id, row] = _cell(node, rows[row], parent, output, side)
         if not rows:
@@ -231,7 +221,8 @@ def line(
     return made
 
 
-def _copy(row: str) -> int:
+def copy_of(row: str) -> int:
+    """Give the highest number among a row's copies and crops; 0 for the unchanged row."""
     return max((n for _, n in _rank(row)), default=0)
 
 

@@ -15,10 +15,10 @@ from tasks.report.page import NAME, page
 from tasks.report.statistics import Statistics
 from tasks.store.card import card
 from tasks.store.croissant import croissant
-from tasks.store.dataset import Dataset
+from tasks.store.dataset import Dataset, open_dataset
 from tasks.store.history import Unneeded, remove, restored, unneeded
 from tasks.store.local import Store
-from tasks.store.remote import store_to_read
+from tasks.store.remote import ObjectStore
 
 
 def publish(store: Store, version: Mapping[str, Any]) -> None:
@@ -62,6 +62,8 @@ def clean(root: str | Path, keep: int, age: float, dry_run: bool = False) -> Unn
     See ``tasks.store.history.unneeded`` for ``keep`` and ``age`` (in seconds).
     """
     store = _existing(root)
+    if isinstance(store, ObjectStore):
+        raise RequestError(f"{root}: in an object store runs themselves remove what was superseded a day ago")
     with store.locked():
         found = unneeded(store, keep, age)
         newest = store.version(store.versions()[-1])
@@ -74,7 +76,4 @@ def clean(root: str | Path, keep: int, age: float, dry_run: bool = False) -> Unn
 
 
 def _existing(root: str | Path) -> Store:
-    store = store_to_read(root)
-    if not store.versions():
-        raise RequestError(f"{root}: no imagemill dataset (there is no committed version in it)")
-    return store
+    return open_dataset(root).store

@@ -27,9 +27,9 @@ from pydantic import ValidationError
 from tasks.errors import RequestError
 from tasks.operation import Check
 from tasks.pipeline.steps import operation_of
+from tasks.store.dataset import open_dataset
 from tasks.store.keys import row_id
 from tasks.store.local import Store
-from tasks.store.remote import store_to_read
 
 FINE_BINS = 2_400  # quantiles are exact to the 2,400th part of the range
 BINS = 40  # that are drawn
@@ -131,13 +131,10 @@ class Statistics:
     version: Mapping[str, Any]
 
     @classmethod
-    def of(cls, root: str | Path) -> Statistics:
-        """Open a dataset. Raises ``RequestError`` where nothing was committed yet."""
-        store = store_to_read(root)
-        version = store.latest()
-        if version is None:
-            raise RequestError(f"{root}: there is no dataset here, or nothing is committed yet; run its pipeline first")
-        return cls(store, version)
+    def of(cls, root: str | Path, version: int | None = None) -> Statistics:
+        """Open a dataset: its newest version, or the one of this number. Raises ``RequestError`` if there is none."""
+        found = open_dataset(root, version)
+        return cls(found.store, found.version)
 
     @property
     def counts(self) -> Mapping[str, Any]:

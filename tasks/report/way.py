@@ -11,11 +11,11 @@ from typing import Any
 from markupsafe import Markup
 
 from tasks.errors import ImagemillError
-from tasks.pipeline.graph import Graph
+from tasks.pipeline.graph import Graph, ancestors
 from tasks.report.origins import Origins
 from tasks.report.page import FOLDER, environment, policy
 from tasks.report.pictures import data_uri
-from tasks.report.preview import SOURCE, Cell, line, shown
+from tasks.report.preview import SOURCE, Cell, copy_of, line, shown
 from tasks.report.samples import Teller
 from tasks.report.statistics import Statistics
 from tasks.run.look import Seen
@@ -57,12 +57,12 @@ class Loss:
     missing: str
 
 
-def write_way(root: Path, found: Mapping[str, Any], path: Path) -> None:
+def write_way(root: str | Path, found: Mapping[str, Any], path: Path) -> None:
     """Write the page of what ``tasks.run.trace.trace`` found in a dataset."""
     path.write_text(page(root, found), encoding="utf-8")
 
 
-def page(root: Path, found: Mapping[str, Any]) -> str:
+def page(root: str | Path, found: Mapping[str, Any]) -> str:
     """Give the page."""
     dataset = open_dataset(root, found["version"])
     style = (FOLDER / "page.css").read_text("utf-8")
@@ -122,7 +122,7 @@ def _stages(replayer: Replayer, row: Mapping[str, Any], output: str) -> list[Sta
 def _along(graph: Graph, seen: Seen, wanted: set[str], suffix: str, about: Mapping[str, Any]) -> list[Stage]:
     """Give what each step made of one row, or of the row that it was made from."""
     assert seen.course is not None, "it was read"
-    copies = max((int(n) for n in re.findall(r":(\d+)", suffix)), default=0)
+    copies = copy_of(suffix)
     nodes = [node for node in shown(graph) if node.id in wanted]
     made = line({"label": None, "split": "", **about}, seen.course, nodes, graph, copies, SIDE)
     steps = [SOURCE, *(node.id for node in nodes)]
@@ -150,20 +150,8 @@ def _loss(dataset: Dataset, row: Mapping[str, Any]) -> Loss:
         return Loss(row, [], origins.missing)
     graph = origins.looker.plan.graph
     known = {"uri": row["uri"], "size": row["bytes"]}
-    before = _before(graph, row["step"])
+    before = set(ancestors((row["step"],), graph.nodes) if row["step"] in graph.nodes else graph.nodes)
     return Loss(row, _along(graph, seen, before, "", known), origins.missing)
-
-
-def _before(graph: Graph, step: str) -> set[str]:
-    """Give the steps on the way to one; all, where none of this name is in the graph."""
-    if step not in graph.nodes:
-        return set(graph.nodes)
-    found, waiting = set[str](), [step]
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        waiting += graph.nodes[name].needs
-    return found
 
 
 def _measures(dataset: Dataset, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -134,5 +134,8 @@ def open_dataset(root: str | Path, version: int | None = None) -> Dataset:
     store = store_to_read(root)
     found = store.latest() if version is None else store.version(version)
     if found is None:
-        raise RequestError(f"{root}: no imagemill dataset (there is no committed version in it)")
+        raise RequestError(
+            f"{root}: no imagemill dataset: there is no dataset here, or nothing is committed yet; "
+            "run its pipeline first"
+        )
     return Dataset(store, found)

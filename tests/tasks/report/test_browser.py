@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.report import write_report
+from tasks.report.page import write_report
 from tasks.store.local import Store
 from tests.tasks.run.serial import serial
 

@@ -75,6 +75,17 @@ def test_every_row_has_its_place_and_its_picture(dataset: Path) -> None:
         assert np.abs(tile - own).mean() < 12, dot.name
 
 
+def test_rows_that_a_feature_is_not_for_are_no_dots(tmp_path: Path) -> None:
+    text = MANY.replace("      - hu_moments: {}\n", "      - hu_moments: {}\n        where: {split: train}\n")
+    text = text.replace("{path: images}", f"{{path: {ROOT / 'data' / 'sample' / 'quickstart'}}}")
+    splits = "    steps:\n      - split: {train: 0.5, validation: 0.5}\n"
+    (tmp_path / "pipelines.yaml").write_text(text.replace("    steps:\n", splits))
+    serial(tmp_path / "pipelines.yaml", "many", tmp_path / "out")
+    found = feature_map(Statistics.of(tmp_path / "out"))
+    trained = open_dataset(tmp_path / "out").table(split="train").num_rows
+    assert found is not None and len(found.dots) == trained < found.rows
+
+
 def test_a_dataset_without_features_has_no_map(tmp_path: Path) -> None:
     serial(ROOT / "pipelines.yaml", "faces", tmp_path / "out", limit=4)
     assert feature_map(Statistics.of(tmp_path / "out")) is None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.report import write_report
 from tasks.report.origins import Origins
+from tasks.report.page import write_report
 from tasks.report.samples import Teller
 from tasks.report.statistics import Statistics
 from tests.tasks.report.test_report import Page, reported
@@ -99,7 +99,7 @@ def test_a_pipeline_that_cannot_be_thawed_does_not_stop_the_page(dataset: Path) 
 
 
 def test_what_ended_a_process_is_never_read_again(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.report.origins.DEADLY", frozenset({"dark", "blurry", "duplicate"}))
+    monkeypatch.setattr("tasks.report.origins.RETRIED", frozenset({"dark", "blurry", "duplicate"}))
     found = origins(dataset)
     assert found.rejects() == {}
     assert "looker" not in found.__dict__, "nothing was even opened"

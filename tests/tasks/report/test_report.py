@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tasks.errors import RequestError
-from tasks.report import write_report
 from tasks.report.dag import OUTPUT, SOURCE, draw
+from tasks.report.page import write_report
 from tasks.report.statistics import Measure, Statistics, Threshold, thresholds
 from tests.tasks.run.serial import serial
 from tests.tasks.store.builder import FEATURES, PIPELINE, TENSORS, Builder, Kept, Lost, usual

@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow.dataset
 import pyarrow.fs
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from flows.cli import main
 from tasks.errors import ImagemillError
 from tasks.report.publish import publish
 from tasks.run.verify import verify
@@ -170,3 +172,17 @@ def test_a_bucket_that_is_not_there_is_told_in_one_line(url: str) -> None:
     ):
         pass
     assert "\n" not in str(told.value)
+
+
+def test_the_commands_take_its_url(url: str, tmp_path: Path) -> None:
+    run(tmp_path, url)
+    image(tmp_path, 7)
+    run(tmp_path, url)
+    back = CliRunner().invoke(main, ["rollback", url, "1", "--json"])
+    assert back.exit_code == 0 and json.loads(back.output)["version"] == 3, back.output
+    assert len(open_dataset(url).table()) == 6
+    page = tmp_path / "way.html"
+    traced = CliRunner().invoke(main, ["trace", url, "1.png", "--html", str(page)])
+    assert traced.exit_code == 0 and page.read_text("utf-8").startswith("<!doctype html>"), traced.output
+    cleaned = CliRunner().invoke(main, ["clean", url])
+    assert cleaned.exit_code == 2 and "runs themselves remove" in cleaned.stderr
