@@ -1,1 +1,4 @@
-"""How others lay datasets out, written: WebDataset, image folders, COCO, VOC, YOLO. They are read by ``tasks.load``."""
+"""How others lay datasets out, written: WebDataset, image folders, COCO, VOC, YOLO and Lance.
+
+``tasks.load`` reads all of them but Lance.
+"""

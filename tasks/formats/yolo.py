@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tasks.formats.writer import About, Row, Writer, stem, suffix
-from tasks.image.places import quad
+from tasks.image.places import corners, quad
 
 _KEYS = {"validation": "val"}
 
@@ -46,8 +46,8 @@ class Yolo(Writer):
         if "rbox" in self.about.objects:
             return _fractions(quad(one["rbox"]).reshape(-1).tolist(), sides)
         if "segmentation" in self.about.objects:
-            corners = [x, y, x + width, y, x + width, y + height, x, y + height]
-            return _fractions(_joined(one["segmentation"] or [corners]), sides)
+            whole = corners(x, y, width, height).reshape(-1).tolist()
+            return _fractions(_joined(one["segmentation"] or [whole]), sides)
         return _fractions(box, sides)
 
     def close(self) -> None:

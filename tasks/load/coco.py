@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import posixpath
 from array import array
 from collections.abc import Callable, Iterator
@@ -31,10 +30,11 @@ from numpy.typing import NDArray
 from tasks.errors import RequestError
 from tasks.image.targets import Kinds
 from tasks.load.files import URL, Files
-from tasks.load.instances import PARTS, box_of, parts, sides
+from tasks.load.instances import PARTS, box_of, is_box, parts, point_names, short, sides
 from tasks.load.listing import Row, batches, escape
 from tasks.load.manifest import chunks, prefixes
 from tasks.load.stream import STARTED, Reader
+from tasks.operation import canonical_json
 
 _PARTS: Final = ("images", "annotations", "categories")
 _FOLDER: Final = "images/"
@@ -177,7 +177,7 @@ class Annotated:
             )
         names, pairs = named[0][1] if named else ((), None)
         if "keypoints" in self._has and not names:
-            names = tuple(f"point_{i}" for i in range(1, max(self._box_points) // 3 + 1))
+            names = point_names(max(self._box_points) // 3)
         points = (names, pairs) if "keypoints" in self._has else ((), None)
         return Kinds("segmentation" in self._has, "rbox" in self._has, False, *points)
 
@@ -189,8 +189,8 @@ class Annotated:
             try:
                 found = parts(value)
                 box = box_of(found["rbox"]) if box is None and "rbox" in found else box
-                if not _is_box(box):
-                    raise ValueError(f"bbox {_short(box)} is not [x, y, width, height]")
+                if not is_box(box):
+                    raise ValueError(f"bbox {short(box)} is not [x, y, width, height]")
                 category = _code(value.get("category_id"), "an annotation's category", reader)
             except ValueError as error:
                 self._faults.append((image, f"annotation {value.get('id')!r}: {error}"))
@@ -288,7 +288,7 @@ class Annotated:
         value |= {name: [one.get(name) for one in found] for name in PARTS if any(name in one for one in found)}
         if at in self._problems:
             value["problem"] = self._problems[at]
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return canonical_json(value)
 
     def _parts(self, place: int) -> dict[str, Any]:
         if place < 0 or self._parts_file is None:
@@ -305,7 +305,7 @@ def _code(value: Any, what: str, reader: Reader) -> int:
     if isinstance(value, str):
         return int.from_bytes(hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True)
     if isinstance(value, bool) or not isinstance(value, int) or not _NONE < value < 1 << 63:
-        raise reader.error(f"{what}: id {_short(value)} is neither a whole number nor text")
+        raise reader.error(f"{what}: id {short(value)} is neither a whole number nor text")
     return value
 
 
@@ -320,20 +320,8 @@ def _paired(category: str, names: list[str], pairs: Any, reader: Reader) -> tupl
     return tuple((names.index(left), names.index(right)) for left, right in pairs)
 
 
-def _is_box(box: Any) -> bool:
-    if not isinstance(box, list) or len(box) != 4:
-        return False
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in box):
-        return False
-    return all(abs(value) < 1e15 and math.isfinite(value) for value in box) and box[2] >= 0 and box[3] >= 0
-
-
 def _is_text(value: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _short(value: Any) -> str:
-    return repr(value)[:80]
 
 
 def _slices(values: pa.Array) -> Iterator[pa.Array]:

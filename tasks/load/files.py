@@ -33,6 +33,12 @@ Found = tuple[str, int, str]
 
 UNKNOWN: Final = (-1, "")
 
+HOUSE: Final = ".imagemill"
+"""The folder in a dataset of imagemill's that holds its versions."""
+
+VERSION_FILE: Final = re.compile(r"\d{8,}\.json")
+"""The name of a version in ``HOUSE/versions``: its number."""
+
 URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LOCAL: Final = ("file", "local")
 _SECRET_NAME: Final = (
@@ -169,9 +175,9 @@ def redacted(text: str, hush: tuple[str, ...]) -> str:
     return _SECRET.sub("", USER.sub("", text))
 
 
-def too_large(name: str, size: int, limit: int) -> Rejected:
+def too_large(shown: str, size: int, limit: int) -> Rejected:
     """Give the verdict on a file that is not read at all."""
-    message = f"{escape(name)}: {size:,} bytes are more than the limit of {limit:,}"
+    message = f"{shown}: {size:,} bytes are more than the limit of {limit:,}"
     return Rejected(TOO_MANY_BYTES, message, measure=size, limit=limit)
 
 

@@ -20,6 +20,7 @@ from tasks.load.instances import PARTS
 from tasks.load.listing import LISTING, with_keys
 from tasks.load.manifest import renamed
 from tasks.load.objects import kinds_of
+from tasks.operation import canonical_json
 
 _INT64: Final = 1 << 63
 
@@ -33,6 +34,11 @@ class Found(NamedTuple):
     label: str | None = None
     annotations: Mapping[str, Any] | None = None
     columns: Mapping[str, Any] = {}
+
+
+def as_json(value: Any) -> Any:
+    """Give a table's value as one of JSON's: times as ISO 8601 writes them."""
+    return value if isinstance(value, (str, int, float, bool, type(None))) else value.isoformat()
 
 
 class Gathered:
@@ -108,7 +114,7 @@ class _Spilled:
         self._file: BinaryIO = TemporaryFile()  # noqa: SIM115 - it lasts as long as this does
         for one in found:
             self._learn(one)
-            text = None if one.annotations is None else _canonical(one.annotations)
+            text = None if one.annotations is None else canonical_json(one.annotations)
             line = [one.uri, one.size, one.etag, _text(one.label) if labelled else None, _text(text), one.columns]
             self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
@@ -130,10 +136,6 @@ class _Spilled:
         self._file.seek(0)
         for line in self._file:
             yield json.loads(line)
-
-
-def _canonical(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _kind(value: Any) -> type:

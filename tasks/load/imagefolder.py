@@ -23,7 +23,7 @@ from tasks.load.files import Files
 from tasks.load.gathered import Found
 from tasks.load.listing import escape
 from tasks.load.manifest import chunks, prefixes
-from tasks.load.objects import annotated
+from tasks.load.objects import annotated, masked
 
 NAMES: Final = ("metadata.jsonl", "metadata.csv")
 _SPLITS: Final = {
@@ -70,8 +70,7 @@ def _described(files: Files, place: str, label: str | None) -> Iterator[Found]:
             mask = columns.pop("mask_file_name", None)
             if mask:
                 mask_uri = _uri(files, folder, mask, f"{title}, line {line}: mask_file_name")
-                size, etag = files.stat_uri(mask_uri)
-                said = {**(said or {}), "mask": {"etag": etag, "size": size, "uri": mask_uri}}
+                said = masked(said, mask_uri, *files.stat_uri(mask_uri))
             named = columns.pop(label, None) if label is not None else None
             yield Found(uri, *files.stat_uri(uri), None if named is None else str(named), said, columns)
 

@@ -31,9 +31,14 @@ def parts(annotation: Mapping[str, Any]) -> dict[str, Any]:
         found["keypoints"] = _key_points(points)
     if box is not None:
         if not _numbers(box) or len(box) != 5 or box[2] < 0 or box[3] < 0:
-            raise ValueError(f"rbox {_short(box)} is not [center x, center y, width, height, degrees]")
+            raise ValueError(f"rbox {short(box)} is not [center x, center y, width, height, degrees]")
         found["rbox"] = box
     return found
+
+
+def is_box(value: Any) -> TypeGuard[list[float]]:
+    """Say whether this is [x, y, width, height]."""
+    return _numbers(value) and len(value) == 4 and value[2] >= 0 and value[3] >= 0
 
 
 def box_of(rectangle: Sequence[float]) -> list[float]:
@@ -52,13 +57,13 @@ def _segmentation(value: Any) -> Any:
             raise ValueError('run lengths are not {"size": [height, width], "counts": ...}')
         return {"size": size, "counts": counts}
     if not isinstance(value, list) or not all(_numbers(one) and len(one) % 2 == 0 for one in value):
-        raise ValueError(f"segmentation {_short(value)} is no list of polygons [x1, y1, x2, y2, ...]")
+        raise ValueError(f"segmentation {short(value)} is no list of polygons [x1, y1, x2, y2, ...]")
     return [one for one in value if len(one) >= 6]
 
 
 def _key_points(value: Any) -> list[float]:
     if not _numbers(value) or len(value) % 3 or any(seen not in (0, 1, 2) for seen in value[2::3]):
-        raise ValueError(f"keypoints {_short(value)} are not [x, y, v, ...] with v of 0, 1 or 2")
+        raise ValueError(f"keypoints {short(value)} are not [x, y, v, ...] with v of 0, 1 or 2")
     made: list[float] = []
     for x, y, seen in zip(value[::3], value[1::3], value[2::3], strict=True):
         made += [x + 0.5, y + 0.5, int(seen)] if seen else [0.0, 0.0, 0]
@@ -72,8 +77,14 @@ def _numbers(value: Any) -> TypeGuard[list[float]]:
     )
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Give a value as a message shows it."""
     return repr(value)[:80]
+
+
+def point_names(count: int) -> tuple[str, ...]:
+    """Give the names of key points that have none."""
+    return tuple(f"point_{i}" for i in range(1, count + 1))
 
 
 def sides(names: Sequence[str]) -> tuple[tuple[int, int], ...] | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
 from tasks.errors import Rejected, RequestError
-from tasks.load.files import MISSING, UNREADABLE, Files, Found, refusing, sized, stat_local, too_large, unknown
+from tasks.load.files import HOUSE, MISSING, UNREADABLE, Files, Found, refusing, sized, stat_local, too_large, unknown
 from tasks.load.listing import escape, legible
 
 
@@ -95,7 +95,7 @@ class LocalFiles(Files):
             if not stat.S_ISREG(status.st_mode):
                 raise Rejected(UNREADABLE, f"{escape(name)}: is {_kind(path, status.st_mode)}")
             if status.st_size > limit:
-                raise too_large(name, status.st_size, limit)
+                raise too_large(escape(name), status.st_size, limit)
             return _read(path, status.st_size, limit)
         except (FileNotFoundError, NotADirectoryError) as error:
             self._mind_the_mount(error)
@@ -140,7 +140,7 @@ def _read(path: str, size: int, limit: int) -> bytes:
             chunks.append(data)
             total += len(data)
         if total > limit:
-            raise too_large(path, total, limit)
+            raise too_large(escape(path), total, limit)
         return b"".join(chunks)
     finally:
         os.close(file)
@@ -164,7 +164,7 @@ def _kind(path: str, mode: int) -> str:
 
 def _is_dataset(folder: os.DirEntry[str]) -> bool:
     """Say whether results lie here: below their own source, they would be read as images of the next run."""
-    return os.path.isdir(folder.path + "/.imagemill")
+    return os.path.isdir(f"{folder.path}/{HOUSE}")
 
 
 def _nothing() -> Iterator[os.DirEntry[str]]:

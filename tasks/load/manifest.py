@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +28,8 @@ from tasks.errors import RequestError
 from tasks.image.targets import Kinds
 from tasks.load.files import UNKNOWN, URL, Files
 from tasks.load.listing import LISTING, RESERVED, escape, key, unescape, with_keys
+from tasks.load.objects import masked
+from tasks.operation import canonical_json
 
 Opener = Callable[[], BinaryIO]
 
@@ -351,7 +352,7 @@ class Manifest:
         uris = self._uris(part, row, self._mask)
         sizes, etags = looked_up.look_up(uris) if looked_up else self._look_up(uris)
         about = zip(uris, sizes.to_pylist(), etags.to_pylist(), strict=True)
-        texts = [_json({"etag": etag, "size": size, "uri": uri}) if uri else None for uri, size, etag in about]
+        texts = [canonical_json(masked(None, *one)) if one[0] else None for one in about]
         return pa.array(texts, pa.string())
 
     def _look_up(self, uris: list[str]) -> tuple[pa.Array, pa.Array]:
@@ -404,10 +405,6 @@ def chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-def _json(mask: Mapping[str, Any]) -> str:
-    return json.dumps({"mask": mask}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def renamed(name: str, names: Sequence[str], title: str) -> str:

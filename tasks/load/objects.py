@@ -7,15 +7,14 @@ Either a list of objects or an object of lists, in COCO's terms: ``bbox`` is [x,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tasks.image.targets import Kinds
-from tasks.load.instances import PARTS, parts
+from tasks.load.instances import PARTS, is_box, parts, point_names, short
 
 _BOXES: Final = ("bbox", "bboxes", "boxes")
-_CATEGORIES: Final = ("category", "categories", "category_id", "label", "labels")
+CATEGORIES: Final = ("category", "categories", "category_id", "label", "labels")
 
 
 def annotated(objects: Any, names: Sequence[str] = ()) -> dict[str, Any]:
@@ -24,6 +23,11 @@ def annotated(objects: Any, names: Sequence[str] = ()) -> dict[str, Any]:
         return _annotations(_listed(objects), names)
     except ValueError as error:
         return {"boxes": [], "categories": [], "problem": f"objects: {error}"}
+
+
+def masked(said: Mapping[str, Any] | None, uri: str, size: int, etag: str) -> dict[str, Any]:
+    """Give what is said of an image with its mask; size and etag, so that another mask makes its rows again."""
+    return {**(said or {}), "mask": {"etag": etag, "size": size, "uri": uri}}
 
 
 def _listed(objects: Any) -> list[Mapping[str, Any]]:
@@ -45,15 +49,14 @@ def _annotations(objects: list[Mapping[str, Any]], names: Sequence[str]) -> dict
     found = []
     for i, one in enumerate(objects, 1):
         made["boxes"].append(_box(next((one[name] for name in _BOXES if name in one), None), i))
-        made["categories"].append(_category(next((one[name] for name in _CATEGORIES if name in one), None), names, i))
+        made["categories"].append(_category(next((one[name] for name in CATEGORIES if name in one), None), names, i))
         found.append(parts({**one, "keypoints": _flat(one.get("keypoints"))}))
     return made | {name: [one.get(name) for one in found] for name in PARTS if any(name in one for one in found)}
 
 
 def _box(box: Any, number: int) -> list[float]:
-    told = isinstance(box, list) and len(box) == 4 and all(isinstance(value, (int, float)) for value in box)
-    if not told or not all(abs(value) < 1e15 and math.isfinite(value) for value in box) or min(box[2:]) < 0:
-        raise ValueError(f"object {number}: bbox {str(box)[:80]} is not [x, y, width, height]")
+    if not is_box(box):
+        raise ValueError(f"object {number}: bbox {short(box)} is not [x, y, width, height]")
     return [float(value) for value in box]
 
 
@@ -75,5 +78,5 @@ def _flat(points: Any) -> Any:
 
 def kinds_of(found: Mapping[str, int], masks: bool = False) -> Kinds:
     """Give the kinds of targets: ``found`` says which parts some image has, and how many numbers at most."""
-    points = tuple(f"point_{i}" for i in range(1, found.get("keypoints", 0) // 3 + 1))
+    points = point_names(found.get("keypoints", 0) // 3)
     return Kinds("segmentation" in found, "rbox" in found, masks, points)

@@ -12,7 +12,7 @@ and times are columns; lists, structs and other images are not carried. The spli
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -23,11 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import Rejected, RequestError
-from tasks.load.containers import INSIDE, opened, stamp, unstamped
+from tasks.load.containers import INSIDE, Held, opened, stamp, unstamped
 from tasks.load.files import MISSING, Files, too_large
-from tasks.load.gathered import Found
+from tasks.load.gathered import Found, as_json
 from tasks.load.listing import escape, unescape
-from tasks.load.objects import annotated
+from tasks.load.objects import CATEGORIES, annotated, masked
 from tasks.load.verdicts import CORRUPT
 
 ENDING: Final = ".parquet"
@@ -36,8 +36,9 @@ _PLAIN: Final = (
     *(pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean, pa.types.is_integer),
     *(pa.types.is_floating, pa.types.is_timestamp, pa.types.is_date),
 )
-_OPEN: Final = 8
-_BATCH: Final = 8192
+_LISTS: Final = ("List", "Sequence", "LargeList")
+BATCH: Final = 8192
+"""Rows that are listed at a time."""
 
 
 class Columns:
@@ -98,26 +99,30 @@ class Columns:
         """Give the names of a ClassLabel: ``label``, or a field of ``objects``."""
         feature: Any = self._features
         for part in path:
-            while isinstance(feature, dict) and feature.get("_type") in ("List", "Sequence", "LargeList"):
-                feature = feature.get("feature")
+            feature = _unlisted(feature)
             feature = feature[0] if isinstance(feature, list) and feature else feature
             feature = feature.get(part) if isinstance(feature, dict) else None
-        while isinstance(feature, dict) and feature.get("_type") in ("List", "Sequence", "LargeList"):
-            feature = feature.get("feature")
+        feature = _unlisted(feature)
         return tuple(feature.get("names", ())) if isinstance(feature, dict) else ()
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
         """The names of the objects' categories."""
-        fields = ("category", "categories", "category_id", "label", "labels")
-        return next((found for name in fields if (found := self.names("objects", name))), ())
+        return next((found for name in CATEGORIES if (found := self.names("objects", name))), ())
+
+
+def _unlisted(feature: Any) -> Any:
+    """Give what a list's feature is of."""
+    while isinstance(feature, dict) and feature.get("_type") in _LISTS:
+        feature = feature.get("feature")
+    return feature
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _damage(error: BaseException) -> str | None:
+def damage(error: BaseException) -> str | None:
     """Say what is wrong with a file's bytes; nothing where the disk or the network failed."""
     damaged = isinstance(error, pa.ArrowException) or (isinstance(error, OSError) and error.errno is None)
     return " ".join(str(error).split())[:200] if damaged else None
@@ -130,12 +135,10 @@ def _whole(files: Files, name: str) -> Iterator[BinaryIO]:
         try:
             yield file
         except (pa.ArrowException, OSError) as error:
-            if (damage := _damage(error)) is None:
+            if (harm := damage(error)) is None:
                 raise
             place = f"{files.root}/{escape(name)}"
-            raise RequestError(
-                f"{place}: is no Parquet file, or a damaged one ({damage}); mend or remove it"
-            ) from error
+            raise RequestError(f"{place}: is no Parquet file, or a damaged one ({harm}); mend or remove it") from error
 
 
 class ParquetMembers:
@@ -143,7 +146,7 @@ class ParquetMembers:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._open: OrderedDict[tuple[str, str], RowGroups] = OrderedDict()
+        self._held: Held[tuple[str, str], RowGroups] = Held()
         self._lock = Lock()
 
     def read(self, uri: str, etag: str, limit: int) -> bytes | None:
@@ -154,22 +157,19 @@ class ParquetMembers:
         column, _, row = member.rpartition("/")
         if not row.isdecimal():
             raise Rejected(MISSING, f"{uri}: names no row")
+        listed = unstamped(etag)[0]
         with self._lock:
             try:
-                data = self._opened(name, unstamped(etag)[0]).image(column, int(row))
+                file = self._held.get((name, listed), lambda: self._opened(name, listed))
+                data = file.image(column, int(row))
             except (pa.ArrowException, OSError) as error:
-                if (damage := _damage(error)) is None:
+                if (harm := damage(error)) is None:
                     raise
-                raise Rejected(CORRUPT, f"{uri}: the file is damaged there ({damage})") from error
+                raise Rejected(CORRUPT, f"{uri}: the file is damaged there ({harm})") from error
         return checked(uri, data, limit)
 
     def _opened(self, name: str, etag: str) -> RowGroups:
-        if (name, etag) not in self._open:
-            self._open[name, etag] = RowGroups(pq.ParquetFile(opened(self._files, unescape(name), etag)))
-        self._open.move_to_end((name, etag))
-        while len(self._open) > _OPEN:
-            self._open.popitem(last=False)[1].file.close(force=True)
-        return self._open[name, etag]
+        return RowGroups(pq.ParquetFile(opened(self._files, unescape(name), etag)))
 
 
 class RowGroups:
@@ -183,10 +183,14 @@ class RowGroups:
             self._ends.append(self._ends[-1] + rows)
         self._held: tuple[int, str, pa.ChunkedArray] | None = None
 
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close(force=True)
+
     def image(self, column: str, row: int) -> bytes | None:
         """Give the bytes in a row, None where it holds none; ``Rejected`` (``missing``) where there is no such row."""
-        group = next((i for i, end in enumerate(self._ends[1:]) if row < end), None)
-        if group is None or column not in self.file.schema_arrow.names:
+        group = bisect_right(self._ends, row) - 1
+        if row >= self._ends[-1] or column not in self.file.schema_arrow.names:
             raise Rejected(MISSING, f"row {row} of {column!r}: there is no such row")
         if self._held is None or self._held[:2] != (group, column):
             self._held = None  # two row groups at a time are too many
@@ -201,7 +205,7 @@ def checked(uri: str, data: bytes | None, limit: int) -> bytes:
     if data is None:
         raise Rejected(MISSING, f"{uri}: the row holds no image's bytes (a path alone is not followed)")
     if len(data) > limit:
-        raise too_large(unescape(uri), len(data), limit)
+        raise too_large(uri, len(data), limit)
     return data
 
 
@@ -231,13 +235,13 @@ def rows(
 def _file(files: Files, name: str, etag: str, columns: Columns, label: str | None) -> Iterator[Found]:
     part = name.rpartition("/")[2].split("-")
     split = {"split": part[0]} if len(part) > 3 and part[-2] == "of" and "split" not in columns.plain else {}
+    names = columns.names(label) if label is not None else ()
     for row, said in enumerate(_said(files, name, columns)):
         boxes = annotated(said.pop("objects"), columns.categories) if "objects" in said else None
         if columns.mask and said.pop(columns.mask) is not None:
-            uri = f"{escape(name)}{INSIDE}{columns.mask}/{row}"
-            boxes = {**(boxes or {}), "mask": {"etag": stamp(etag, row), "size": -1, "uri": uri}}
-        named = _label(said.pop(label), columns.names(label)) if label is not None and label in said else None
-        carried = {key: _json(value) for key, value in said.items()} | split
+            boxes = masked(boxes, f"{escape(name)}{INSIDE}{columns.mask}/{row}", -1, stamp(etag, row))
+        named = _label(said.pop(label), names) if label is not None and label in said else None
+        carried = {key: as_json(value) for key, value in said.items()} | split
         yield Found(f"{escape(name)}{INSIDE}{columns.image}/{row}", -1, stamp(etag, row), named, boxes, carried)
 
 
@@ -249,7 +253,7 @@ def _said(files: Files, name: str, columns: Columns) -> Iterator[dict[str, Any]]
         if not wanted:
             yield from ({} for _ in range(file.metadata.num_rows))
             return
-        for batch in file.iter_batches(_BATCH, columns=wanted):
+        for batch in file.iter_batches(BATCH, columns=wanted):
             yield from batch.to_pylist()
 
 
@@ -257,7 +261,3 @@ def _label(value: Any, names: tuple[str, ...]) -> str | None:
     if value is None or (names and value == -1):  # datasets writes -1 where a test set has no labels
         return None
     return names[value] if names and isinstance(value, int) and value < len(names) else str(value)
-
-
-def _json(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, type(None))) else value.isoformat()

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import errno
 import json
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -23,28 +23,26 @@ import pyarrow.parquet as pq
 
 from tasks.errors import ImagemillError, Rejected, RequestError
 from tasks.image.targets import Kinds
-from tasks.load.containers import INSIDE, stamp, unstamped
-from tasks.load.files import MISSING
-from tasks.load.gathered import Found
-from tasks.load.objects import annotated
-from tasks.load.parquet_images import RowGroups, checked
+from tasks.load.containers import INSIDE, Held, stamp, unstamped
+from tasks.load.files import HOUSE, MISSING, VERSION_FILE
+from tasks.load.gathered import Found, as_json
+from tasks.load.objects import annotated, masked
+from tasks.load.parquet_images import BATCH, RowGroups, checked, damage
 
-_HOUSE: Final = ".imagemill"
 _OWN: Final = ("id", "split", "copy")
-_OPEN: Final = 8
-_BATCH: Final = 8192
+_PREFIX: Final = 16  # digits of a file's SHA-256 in an etag
 
 
 class Prepared:
     """One output of a dataset's newest version."""
 
     def __init__(self, root: str, output: str | None) -> None:
-        self._house = Path(root) / _HOUSE
+        self._house = Path(root) / HOUSE
         self._root = root
-        numbers = sorted(path.stem for path in (self._house / "versions").glob("*.json") if path.stem.isdecimal())
-        if not numbers:
+        versions = [path for path in (self._house / "versions").glob("*") if VERSION_FILE.fullmatch(path.name)]
+        if not versions:
             raise RequestError(f"{root}: no imagemill dataset (there is no committed version in it)")
-        path = self._house / "versions" / f"{numbers[-1]}.json"
+        path = max(versions, key=lambda path: int(path.stem))
         try:
             self.version: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
         except ValueError as error:
@@ -53,12 +51,17 @@ class Prepared:
         if self.output not in self.version["outputs"]:
             there = ", ".join(self.version["outputs"])
             raise RequestError(f"{root}: no output {self.output!r}; there are {there}")
-        self._open: OrderedDict[str, RowGroups] = OrderedDict()
+        self._held: Held[str, RowGroups] = Held()
         self._lock = Lock()
 
     @cached_property
     def _entries(self) -> list[Mapping[str, Any]]:
         return [entry for entry in self.version["files"] if entry["output"] == self.output]
+
+    @cached_property
+    def _objects(self) -> dict[str, str]:
+        """The files by the beginning of their hash, as etags name them."""
+        return {entry["sha256"][:_PREFIX]: entry["object"] for entry in self._entries}
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -75,9 +78,7 @@ class Prepared:
 
     def kinds(self, _: Kinds) -> Kinds:
         """What the version says of its targets."""
-        kinds = self.version["kinds"]
-        pairs = kinds["pairs"] and tuple((left, right) for left, right in kinds["pairs"])
-        return Kinds(kinds["polygons"], kinds["rotated"], kinds["masks"], tuple(kinds["key_points"]), pairs)
+        return Kinds.read(self.version["kinds"])
 
     def categories(self) -> tuple[str, ...]:
         """The categories, in the version's order."""
@@ -89,10 +90,10 @@ class Prepared:
         columns = [*self._carried, *(name if name != "mask" else "mask.path" for name in has)]
         for entry in self._entries:
             row = 0
-            with pq.ParquetFile(self._house / entry["object"]) as file:
-                for batch in file.iter_batches(_BATCH, columns=columns):
+            with self._whole(entry["object"]), self._file(entry["object"]) as file:
+                for batch in file.iter_batches(BATCH, columns=columns):
                     for said in batch.to_pylist():
-                        yield self._found(said, stamp(entry["sha256"][:16], row), has)
+                        yield self._found(said, stamp(entry["sha256"][:_PREFIX], row), has)
                         row += 1
 
     def _found(self, said: dict[str, Any], etag: str, has: list[str]) -> Found:
@@ -102,9 +103,9 @@ class Prepared:
             names = self.version["categories"]
             targets = annotated([{**one, "category": names[one["category"]]} for one in said["objects"] or []])
         if said.get("mask"):
-            targets = {**(targets or {}), "mask": {"etag": etag, "size": -1, "uri": place.format("mask")}}
+            targets = masked(targets, place.format("mask"), -1, etag)
         label = said.get("label")
-        columns = {name: _json(said[name]) for name in self._carried}
+        columns = {name: as_json(said[name]) for name in self._carried}
         named = None if label is None else self.version["classes"][label]
         return Found(place.format("image"), -1, etag, named, targets, columns)
 
@@ -112,30 +113,37 @@ class Prepared:
         """Give a row's image or mask; ``etag`` says in which file it lies, else the id does."""
         column, _, id = uri.partition(INSIDE)[2].partition("/")
         sha256, row = unstamped(etag)
-        path = next((e["object"] for e in self._entries if sha256 and e["sha256"].startswith(sha256)), None)
+        path = self._objects.get(sha256)
         with self._lock:
             if path is None or row is None:
                 path, row = self._search(uri, id)
-            return checked(uri, self._opened(path).image(column, row), limit)
+            with self._whole(path):
+                data = self._held.get(path, lambda: self._opened(path)).image(column, row)
+        return checked(uri, data, limit)
 
     def _opened(self, path: str) -> RowGroups:
-        if path not in self._open:
-            try:
-                self._open[path] = RowGroups(pq.ParquetFile(self._house / path))
-            except FileNotFoundError as error:
-                raise OSError(errno.EIO, f"{self._house / path}: is gone; list it again by another run") from error
-        self._open.move_to_end(path)
-        while len(self._open) > _OPEN:
-            self._open.popitem(last=False)[1].file.close(force=True)
-        return self._open[path]
+        try:
+            return RowGroups(self._file(path))
+        except FileNotFoundError as error:
+            raise OSError(errno.EIO, f"{self._house / path}: is gone; list it again by another run") from error
+
+    def _file(self, path: str) -> pq.ParquetFile:
+        return pq.ParquetFile(self._house / path, page_checksum_verification=True)
+
+    @contextmanager
+    def _whole(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            if (harm := damage(error)) is None:
+                raise
+            message = f"{self._house / path}: damaged ({harm}); `imagemill verify {self._root}` says more"
+            raise ImagemillError(message) from error
 
     def _search(self, uri: str, id: str) -> tuple[str, int]:
         for entry in self._entries:
-            ids = pq.read_table(self._house / entry["object"], columns=["id"]).column("id")
+            with self._whole(entry["object"]), self._file(entry["object"]) as file:
+                ids = file.read(columns=["id"]).column("id")
             if (at := pc.index(ids, id).as_py()) >= 0:
                 return entry["object"], at
         raise Rejected(MISSING, f"{uri}: the dataset's newest version holds no such row")
-
-
-def _json(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, type(None))) else value.isoformat()

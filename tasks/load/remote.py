@@ -116,7 +116,7 @@ class RemoteFiles(Files):
     def read(self, name: str, limit: int) -> bytes:
         """One request."""
         with self._speaking():
-            return fetch(self._fs, self._path(name), name, limit)
+            return fetch(self._fs, self._path(name), escape(name), limit)
 
     def inside(self, place: str) -> str | None:
         """By its text."""
@@ -173,15 +173,15 @@ def fetch(fs: Any, path: str, shown: str, limit: int) -> bytes:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         if _code(error) == "NoSuchBucket":
             raise OSError(errno.EIO, "the bucket is gone") from None
-        raise Rejected(MISSING, f"{escape(shown)}: there is no such object") from None
+        raise Rejected(MISSING, f"{shown}: there is no such object") from None
     except PermissionError as error:
         if _code(error) not in ("", "403", "AccessDenied", "AllAccessDisabled", "InvalidObjectState"):
             raise  # the credentials expired or are wrong: not a verdict on this image
-        raise Rejected(UNREADABLE, f"{escape(shown)}: the permission to read it is missing") from None
+        raise Rejected(UNREADABLE, f"{shown}: the permission to read it is missing") from None
     if len(data) > limit:
         raise Rejected(
             TOO_MANY_BYTES,
-            f"{escape(shown)}: the object holds more bytes than the limit of {limit:,}",
+            f"{shown}: the object holds more bytes than the limit of {limit:,}",
             measure=len(data),
             limit=limit,
         )

@@ -3,8 +3,8 @@
 What is listed: every file below the root that is not hidden (no part of its path begins with a dot), whatever its
 extension, and the members of every ``.tar`` (see ``tar``); a manifest's rows and nothing else; with ``coco``, the
 folder's files without the annotations file; with the other formats, what their modules here say.
-A file that turns out to be no image becomes a rejected row: nothing is skipped in silence. A folder below the root
-that is an imagemill dataset is no source: results may lie beside their images.
+A file that turns out to be no image becomes a rejected row: nothing is skipped in silence. A folder below a local root
+that is an imagemill dataset is no source: results may lie beside their images. At a URL its files are listed like any.
 
 What the label is: with a folder or glob, the first folder below the root or within the archive there (none for files
 at the root); with a manifest, ``label_column`` as it is written (``label`` where there is such a column); with

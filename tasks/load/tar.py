@@ -11,20 +11,17 @@ cannot be read from the middle: they are files like any other, and rejected.
 from __future__ import annotations
 
 import tarfile
-from collections import OrderedDict
 from collections.abc import Iterator
 from threading import Lock
 from typing import BinaryIO, Final, NamedTuple
 
 from tasks.errors import Rejected
-from tasks.load.containers import INSIDE, opened, stamp, unstamped
+from tasks.load.containers import INSIDE, Held, opened, stamp, unstamped
 from tasks.load.files import MISSING, UNREADABLE, Files, too_large
 from tasks.load.listing import escape, unescape
 from tasks.load.verdicts import CORRUPT, NOT_AN_IMAGE, TRUNCATED
 
 ENDING: Final = ".tar"
-
-_OPEN: Final = 8  # archives that a process holds open
 
 
 class Member(NamedTuple):
@@ -48,6 +45,10 @@ class Tar:
             self._tar = tarfile.TarFile(fileobj=file, errorlevel=0)
         except tarfile.TarError as error:
             raise Rejected(NOT_AN_IMAGE, f"{title}: is no tar archive ({error})") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
 
     def members(self) -> Iterator[Member]:
         """Give all members, forwards. ``Rejected`` (``truncated``, ``corrupt``) where the archive is not whole."""
@@ -87,7 +88,7 @@ class Tar:
         if not info.isreg() or info.issparse():
             raise Rejected(UNREADABLE, f"{shown}: is {_kind(info)}, not a file")
         if info.size > limit:
-            raise too_large(f"{self._title}{INSIDE}{name}", info.size, limit)
+            raise too_large(shown, info.size, limit)
         self.file.seek(data)
         found = self.file.read(info.size)
         if len(found) < info.size:
@@ -121,7 +122,7 @@ class TarMembers:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._open: OrderedDict[tuple[str, str], Tar] = OrderedDict()
+        self._held: Held[tuple[str, str], Tar] = Held()
         self._lock = Lock()  # a process may have several threads, an open file has one position
 
     def listing(self, name: str, size: int, etag: str) -> Iterator[tuple[str, int, str]]:
@@ -147,7 +148,8 @@ class TarMembers:
             return None
         listed, place = unstamped(etag)
         with self._lock:
-            return self._opened(archive, listed).read(unescape(member), place, limit)
+            tar = self._held.get((archive, listed), lambda: self._opened(archive, listed))
+            return tar.read(unescape(member), place, limit)
 
     def _refuse_broken(self, uri: str) -> None:
         """Raise what is wrong with an archive; return where it is none, or mended by now."""
@@ -159,14 +161,7 @@ class TarMembers:
                 raise
 
     def _opened(self, archive: str, etag: str) -> Tar:
-        if (archive, etag) in self._open:
-            self._open.move_to_end((archive, etag))
-            return self._open[archive, etag]
-        self._open[archive, etag] = Tar(opened(self._files, unescape(archive), etag), archive)
-        while len(self._open) > _OPEN:
-            _, oldest = self._open.popitem(last=False)
-            oldest.file.close()
-        return self._open[archive, etag]
+        return Tar(opened(self._files, unescape(archive), etag), archive)
 
 
 def hidden(name: str) -> bool:

@@ -10,6 +10,7 @@ height is the whole image. Objects marked difficult are kept; parts, masks and p
 from __future__ import annotations
 
 from collections.abc import Iterator
+from posixpath import splitext
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -32,7 +33,7 @@ def images(files: Files, place: str) -> Iterator[Found]:
     within = IMAGES if any(name.startswith(IMAGES) for name, _, _ in files.walk(below=IMAGES)) else ""
     for name, size, etag in files.walk():
         if name.startswith(within) and not name.endswith(".xml") and (within or not name.startswith(_OTHERS)):
-            said = _said(files, f"{folder}{_stem(name[len(within) :])}.xml")
+            said = _said(files, f"{folder}{splitext(name[len(within) :])[0]}.xml")
             yield Found(escape(name), size, etag, None, said or {"boxes": [], "categories": []})
     count = 0
     for name, _, _ in files.walk(below=folder):
@@ -47,14 +48,9 @@ def images(files: Files, place: str) -> Iterator[Found]:
         )
 
 
-def _stem(name: str) -> str:
-    head, dot, _ = name.rpartition(".")
-    return head if dot and "/" not in name[len(head) :] else name
-
-
 def _missing(files: Files, within: str, name: str, xml: str) -> Found | None:
     """Give the image that an XML file is about where no image goes with it."""
-    stem = within + _stem(name)
+    stem = within + splitext(name)[0]
     if any(files.stat(f"{stem}.{ending}") != UNKNOWN for ending in _ENDINGS):
         return None
     tree = _parsed(files, xml)

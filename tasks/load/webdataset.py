@@ -17,7 +17,7 @@ from tasks.load.containers import INSIDE, stamp
 from tasks.load.files import Files
 from tasks.load.gathered import Found
 from tasks.load.listing import escape
-from tasks.load.objects import annotated
+from tasks.load.objects import annotated, masked
 from tasks.load.tar import ENDING, Member, TarMembers, hidden
 
 IMAGES: Final = frozenset(
@@ -85,8 +85,7 @@ def _images(archive: str, etag: str, sample: Sample) -> Iterator[Found]:
     said, columns, label = _said(archive, sample)
     if MASK in sample:
         mask = sample[MASK][0]
-        uri = f"{archive}{INSIDE}{escape(mask.name)}"
-        said = {**(said or {}), "mask": {"etag": stamp(etag, mask.offset), "size": mask.size, "uri": uri}}
+        said = masked(said, f"{archive}{INSIDE}{escape(mask.name)}", mask.size, stamp(etag, mask.offset))
     images = [ending for ending in sample if ending.rpartition(".")[2] in IMAGES and ending != MASK]
     for ending in images or list(sample)[:1]:
         member = sample[ending][0]

@@ -22,6 +22,7 @@ from tasks.errors import Rejected, RequestError
 from tasks.image.targets import Kinds
 from tasks.load.files import MISSING, Files
 from tasks.load.gathered import Found
+from tasks.load.instances import point_names
 from tasks.load.listing import escape
 
 DATA: Final = "data.yaml"
@@ -59,14 +60,13 @@ class Yolo:
         return {number: str(name) for number, name in sorted(numbered.items())}
 
     @cached_property
-    def _points(self) -> int:
+    def _shape(self) -> tuple[int, int]:
         """How many key points an object has, and how many numbers each (2 or 3)."""
         shape = self._data.get("kpt_shape") or [0, 3]
         told = isinstance(shape, list) and len(shape) == 2 and all(isinstance(n, int) for n in shape)
         if not told or shape[1] not in (2, 3):
             raise RequestError(f"{self._title}: kpt_shape: expected [number of key points, 2 or 3], found {shape}")
-        self._numbers = shape[1]
-        return int(shape[0])
+        return shape[0], shape[1]
 
     def names(self) -> tuple[str, ...]:
         """The declared classes by number."""
@@ -74,11 +74,11 @@ class Yolo:
 
     def kinds(self, found: Kinds) -> Kinds:
         """Name the key points, and the pairs that a mirror exchanges."""
-        names = tuple(f"point_{i}" for i in range(1, self._points + 1))
+        count, _ = self._shape
         order = self._data.get("flip_idx")
-        told = isinstance(order, list) and sorted(map(str, order)) == sorted(map(str, range(self._points)))
+        told = isinstance(order, list) and sorted(map(str, order)) == sorted(map(str, range(count)))
         pairs = tuple((i, j) for i, j in enumerate(order) if i < j) if told and order else None
-        return replace(found, key_points=names, pairs=pairs)
+        return replace(found, key_points=point_names(count), pairs=pairs)
 
     def images(self) -> Iterator[Found]:
         """Give the images: all files below a folder ``images``, or that the splits name; text files go with them."""
@@ -106,8 +106,7 @@ class Yolo:
     def _said(self, name: str) -> dict[str, Any]:
         head, inside, tail = f"/{name}".rpartition("/images/")
         place = (head + "/labels/" + tail if inside else f"/{name}")[1:]
-        base, dot, _ = place.rpartition(".")
-        place = (base if dot else place) + ".txt"
+        place = posixpath.splitext(place)[0] + ".txt"
         made: dict[str, Any] = {"boxes": [], "categories": [], "relative": True}
         try:
             text = self._files.read(place, _LIMIT).decode()
@@ -133,29 +132,30 @@ class Yolo:
             raise ValueError("expected fractions of the image")
         outline: list[list[float]] | None = None
         points: list[float] | None = None
-        if self._points and len(values) == 4 + self._points * self._numbers:
-            points = self._key_points(values[4:])
+        count, step = self._shape
+        if count and len(values) == 4 + count * step:
+            points = _key_points(values[4:], step)
         elif len(values) >= 6 and len(values) % 2 == 0:
             outline = [values]
         elif len(values) != 4:
             raise ValueError(f"expected a class and 4 numbers, or an outline, found {len(values)} numbers")
         made["boxes"].append(_bounds(values) if outline else _box(values[:4]))
         made["categories"].append(self._names[number])
-        if self._points:
+        if count:
             made.setdefault("keypoints", []).append(points)
         else:
             made.setdefault("segmentation", []).append(outline)
 
-    def _key_points(self, values: list[float]) -> list[float]:
-        step = self._numbers
-        made: list[float] = []
-        for i in range(0, len(values), step):
-            x, y = values[i : i + 2]
-            seen = values[i + 2] if step == 3 else 2 * ((x, y) != (0, 0))
-            if seen not in (0, 1, 2):
-                raise ValueError(f"visibility {seen:g} is not 0, 1 or 2")
-            made += [x, y, int(seen)] if seen else [0.0, 0.0, 0]
-        return made
+
+def _key_points(values: list[float], step: int) -> list[float]:
+    made: list[float] = []
+    for i in range(0, len(values), step):
+        x, y = values[i : i + 2]
+        seen = values[i + 2] if step == 3 else 2 * ((x, y) != (0, 0))
+        if seen not in (0, 1, 2):
+            raise ValueError(f"visibility {seen:g} is not 0, 1 or 2")
+        made += [x, y, int(seen)] if seen else [0.0, 0.0, 0]
+    return made
 
 
 def _box(values: list[float]) -> list[float]:

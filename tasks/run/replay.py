@@ -44,7 +44,7 @@ class Replayer:
         source = spec.source.model_copy(update={"path": version["source_path"]})
         columns = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(version["columns"])))
         classes, categories = tuple(version["classes"]), tuple(version["categories"])
-        contents = Contents(classes, categories, version["boxes"], columns, _kinds(version.get("kinds", {})))
+        contents = Contents(classes, categories, version["boxes"], columns, Kinds.read(version.get("kinds", {})))
         variables = tuple(sorted(spec.variables.items()))
         frozen, root = canonical_json(spec.frozen), str(self.dataset.store.root)
         return Job(frozen, version["folder"], variables, source, contents, root, pins(version.get("fits", {})))
@@ -187,16 +187,6 @@ class Replayer:
 def _recorded(row: Mapping[str, Any]) -> dict[str, Any]:
     """Give what was drawn for a row, by step."""
     return {one["step"]: json.loads(one["params"]) for one in row.get("lineage") or []}
-
-
-def _kinds(stored: Mapping[str, Any]) -> Kinds:
-    """Give the targets' kinds as a version stores them."""
-    pairs = stored.get("pairs")
-    lists = {
-        "key_points": tuple(stored.get("key_points", ())),
-        "pairs": None if pairs is None else tuple((left, right) for left, right in pairs),
-    }
-    return Kinds(**{**stored, **lists})
 
 
 def parents(row: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -46,15 +46,18 @@ def labelled(folder: Path) -> Path:
     return ran(folder, "{path: photos}", steps)
 
 
-def annotated(folder: Path, *parts: str) -> Path:
-    """Three photographs with two objects each, of which ``parts`` (segmentation, keypoints, rbox) are said too."""
+def annotated(folder: Path, *parts: str, **more: Any) -> Path:
+    """Three photographs with two objects each, of which ``parts`` (segmentation, keypoints, rbox) are said too.
+
+    ``more`` is said of the category face.
+    """
     photographs(folder / "coco", *(f"{i}.png" for i in range(3)))
     whole: list[dict[str, Any]] = [
         {"category_id": 1, "bbox": [20, 10, 70, 60], "segmentation": [RECT, SMALL], "keypoints": POINTS},
         {"category_id": 2, "bbox": [70, 50, 20, 20], "rbox": [80, 60, 20, 10, 30]},
     ]
     objects = [{name: one[name] for name in ("category_id", "bbox", *parts) if name in one} for one in whole]
-    face = {"id": 1, "name": "face", **({"keypoints": NAMES} if "keypoints" in parts else {})}
+    face = {"id": 1, "name": "face", **({"keypoints": NAMES} if "keypoints" in parts else {}), **more}
     value = {
         "images": [{"id": i, "file_name": f"{i}.png"} for i in range(3)],
         "annotations": [{"id": 10 * i + j, "image_id": i, **one} for i in range(2) for j, one in enumerate(objects)],

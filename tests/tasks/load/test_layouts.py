@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tasks.errors import RequestError
+from tasks.errors import ImagemillError, Rejected, RequestError
+from tasks.load.objects import annotated as said_of
+from tasks.load.prepared import Prepared
 from tasks.load.source import Source, SourceSpec, open_source
 from tasks.store.dataset import open_dataset
 from tasks.store.export import export
@@ -238,6 +240,28 @@ def test_a_column_of_bytes_is_enough_and_a_row_without_them_is_missing(tmp_path:
     }
 
 
+def test_rows_are_found_in_any_order_and_none_behind_the_last(tmp_path: Path) -> None:
+    table(tmp_path / "a.parquet", {"jpg": pa.array([b"0", b"1", b"2", b"3", b"4"])})
+    source = opened(tmp_path, "huggingface")
+    assert [source.read(f"a.parquet!/jpg/{row}") for row in (4, 1, 2, 0, 3)] == [b"4", b"1", b"2", b"0", b"3"]
+    with pytest.raises(Rejected, match="row 5 of 'jpg': there is no such row"):
+        source.read("a.parquet!/jpg/5")
+
+
+def test_a_row_beyond_the_limit_is_rejected_by_its_uri(tmp_path: Path) -> None:
+    table(tmp_path / "100%25.parquet", {"jpg": pa.array([b"12345"])})
+    source = opened(tmp_path, "huggingface", limits={"bytes": 4})
+    (uri,) = rows(source)
+    with pytest.raises(Rejected) as caught:
+        source.read(uri)
+    assert caught.value.message == f"{uri}: 5 bytes are more than the limit of 4"
+
+
+@pytest.mark.parametrize("box", [[True, 0, 1, 1], [0, 0, -1, 1], [0, 0, float("nan"), 1], [0, 0, 1], "box", None])
+def test_what_is_no_box_rejects_its_image(box: Any) -> None:
+    assert said_of([{"bbox": box, "category": "x"}])["problem"].startswith(f"objects: object 1: bbox {box!r} is not")
+
+
 @pytest.mark.parametrize(
     ("values", "options", "message"),
     [
@@ -290,6 +314,36 @@ def test_a_row_keeps_its_name_when_its_dataset_grows(tmp_path: Path) -> None:
     after = rows(opened(dataset, "imagemill"))
     assert len(after) == 4 and before.keys() < after.keys()
     assert all(after[uri]["etag"] != row["etag"] for uri, row in before.items()), "they lie in another file"
+
+
+@pytest.mark.parametrize("pairs", [[], [["left_eye", "right_eye"]]])
+def test_a_dataset_with_key_points_is_a_source_whatever_a_mirror_exchanges(pairs: list[Any], tmp_path: Path) -> None:
+    dataset = annotated(tmp_path, "keypoints", pairs=pairs)
+    assert opened(dataset, "imagemill").kinds.pairs == (((1, 2),) if pairs else ())
+    steps = "[augment: {copies: 1, transforms: [hflip: {p: 1}]}]"
+    again = ran(tmp_path, "{path: out, format: imagemill}", steps, name="again")
+    assert sorted(row["copy"] for row in stored(again).values()) == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_newest_version_is_the_greatest_number_and_strays_are_none(tmp_path: Path) -> None:
+    versions = tmp_path / ".imagemill" / "versions"
+    versions.mkdir(parents=True)
+    for name, output in {"99999999": "old", "100000000": "new", "9999": "stray"}.items():
+        (versions / f"{name}.json").write_text(json.dumps({"outputs": [output]}))
+    assert Prepared(str(tmp_path), None).output == "new"
+
+
+def test_a_damaged_file_of_a_dataset_is_an_error_that_names_it(tmp_path: Path) -> None:
+    dataset = annotated(tmp_path)
+    (uri, listed), *_ = rows(opened(dataset, "imagemill")).items()
+    data = opened(dataset, "imagemill").read(uri, listed["etag"])
+    (path,) = (dataset / ".imagemill" / "objects" / "data").glob("*.parquet")
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(data) + len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(whole)
+    with pytest.raises(ImagemillError, match=rf"{path.name}: damaged \(.*`imagemill verify {dataset}` says more"):
+        opened(dataset, "imagemill").read(uri, listed["etag"])
 
 
 # -- voc --
@@ -399,6 +453,17 @@ def test_bad_yolo_rejects_its_image_alone(line: str, problem: str, tmp_path: Pat
 def test_a_wrong_data_file_is_named_with_its_line(data: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=message):
         rows(yolo(tmp_path, "", data))
+
+
+@pytest.mark.parametrize("format", ["yolo", "voc"])
+def test_a_dot_in_a_folders_name_ends_no_images_name(format: str, tmp_path: Path) -> None:
+    images, labels = ("images", "labels") if format == "yolo" else ("JPEGImages", "Annotations")
+    for name in (f"{images}/v1.0/a", f"{labels}/v1.0/a.{'txt' if format == 'yolo' else 'xml'}"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("0 0.5 0.5 0.2 0.4" if format == "yolo" else f"<a>{box(1, 1, 2, 2)}</a>")
+    (tmp_path / "data.yaml").write_text("names: [cat]")
+    found = rows(opened(tmp_path, format))
+    assert json.loads(found[f"{images}/v1.0/a"]["annotations"])["categories"] == ["cat"]
 
 
 # -- imagefolder --

@@ -221,6 +221,18 @@ def test_a_memory_file_system_is_listed_and_read(memory: Any) -> None:
         source.read("gone")
 
 
+def test_a_rejected_image_is_named_by_its_uri(memory: Any, tmp_path: Path) -> None:
+    memory.pipe_file("/set/x!/y.jpg", b"12345")
+    (tmp_path / "m.csv").write_text("uri\nmemory://set/gone.jpg\n")
+    for source, uri in (
+        (opened("memory://set", limits={"bytes": 4}), "x%21/y.jpg"),
+        (opened(str(tmp_path / "m.csv")), "memory://set/gone.jpg"),
+    ):
+        with pytest.raises(Rejected) as caught:
+            source.read(uri)
+        assert caught.value.message.startswith(f"{uri}: ")
+
+
 def test_an_archive_behind_a_url_is_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("cat/a b.jpg", b"picture")

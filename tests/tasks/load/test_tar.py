@@ -158,6 +158,7 @@ def test_a_member_larger_than_the_limit_is_not_read(tmp_path: Path) -> None:
     archive(tmp_path / "a.tar", {"a": b"1" * 300})
     source = opened(tmp_path, limits={"bytes": 100})
     assert read_all(source) == {"a.tar!/a": "too_many_bytes"}
+    assert verdict(source, "a.tar!/a").message == "a.tar!/a: 300 bytes are more than the limit of 100"
 
 
 def test_an_archive_that_changed_since_it_was_listed_is_no_verdict(tmp_path: Path) -> None:
