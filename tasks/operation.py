@@ -48,6 +48,10 @@ def _square(value: Any) -> Any:
     return [value, value] if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 def within(low: float, high: float) -> BeforeValidator:
     """Take a number, which is then fixed, or ``[low, high]`` to draw from, within bounds.
 
@@ -74,6 +78,9 @@ File = Annotated[str, Field(min_length=1), AfterValidator(_beside)]  # relative 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1, le=65_535)]
+Names = Annotated[  # of steps: a list, or the only one
+    tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str]), Field(min_length=1)
+]
 SquareSize = Annotated[Size, BeforeValidator(_square, json_schema_input_type=int | tuple[int, int])]
 
 
@@ -494,7 +501,10 @@ class Check(Operation):
 
 
 class Score(Check):
-    """A check by one score in 0..1, low is bad: an image with a score below ``below`` is rejected."""
+    """A check by one score, low is bad: an image with a score below ``below`` is rejected.
+
+    Score and limit lie in 0..1 unless it says otherwise.
+    """
 
     thresholds: ClassVar[frozenset[str]] = frozenset({"below"})
     reason: ClassVar[str]

@@ -48,11 +48,13 @@ def near(values: pa.ChunkedArray, row_bytes: int, bits: int, limit: int, method:
     del values
     first = search.equals(words)
     own = np.flatnonzero(first == np.arange(len(first)))
-    apiece = row_bytes * 8 // bits
-    every = (words if len(own) == len(words) else words[own]).reshape(-1, bits // 64)
-    warn_of_collisions(every[::apiece], limit, method)
-    columns = np.ascontiguousarray(every.T)
-    del words, every  # ten million hashes are 320 MB: one copy at a time
+    apiece, width = row_bytes * 8 // bits, bits // 64
+    hashes_of = words.reshape(-1, apiece, width)
+    columns = np.empty((width, len(own) * apiece), dtype=np.uint64)
+    for i, column in enumerate(columns):
+        column[:] = hashes_of[own, :, i].reshape(-1)
+    del words, hashes_of  # ten million hashes are 320 MB: one copy at a time
+    warn_of_collisions(columns[:, ::apiece].T, limit, method)
     groups = search.grouped(columns, limit, np.arange(columns.shape[1]) // apiece)[::apiece]
     places = np.zeros(len(first), dtype=np.int64)
     places[own] = groups
@@ -107,15 +109,10 @@ class Hashes:
                 self.thumbnails[some[start : start + WIDE_BLOCK]].reshape(-1, side, side).astype(np.int16)
                 for some in (rows, best)
             )
-            turned = _orientations(mine) if self.words.shape[1] > self.width else [mine]
+            turned = hashes.orientations(mine) if self.words.shape[1] > self.width else [mine]
             mean = np.min([np.abs(one - theirs).mean(axis=(1, 2)) for one in turned], axis=0)
             like[start : start + WIDE_BLOCK] = mean <= STRICT
         return like
-
-
-def _orientations(images: NDArray[np.int16]) -> list[NDArray[np.int16]]:
-    mirrored = [images, images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1]]
-    return [*mirrored, *(one.transpose(0, 2, 1) for one in mirrored)]
 
 
 def warn_of_collisions(distinct: search.Words, limit: int, method: str) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from tasks.collection.scored import scored
 from tasks.operation import DECISION, Dataset
 
 AT_ONCE: Final = 65_536  # keys that are Python objects at a time
@@ -68,14 +69,10 @@ class Balance(Dataset):
     def _too_many(self, rows: pa.Table, label: str, limit: int, smallest: str) -> pa.Table:
         places = _places(rows.column("key"))
         order = np.argsort(places, kind="stable")
-        gone = order[limit:]
+        gone = np.zeros(len(order), dtype=bool)
+        gone[order[limit:]] = True
         message = f"class {label} has {len(order)} images, {limit} stay: {self.ratio:g} times those of {smallest}"
-        same = {"reason": "too_many_of_class", "message": message, "limit": float(places[order[limit - 1]])}
-        columns = {name: pa.array([value] * len(gone), DECISION.field(name).type) for name, value in same.items()}
-        columns["id"] = rows.column("id").take(pa.array(gone))
-        columns["keeper"] = pa.nulls(len(gone), pa.string())
-        columns["score"] = pa.array(places[gone], pa.float64())
-        return pa.table({name: columns[name] for name in DECISION.names}, schema=DECISION)
+        return scored(rows, gone, places, float(places[order[limit - 1]]), "too_many_of_class", message)
 
     def copies(self, counts: Mapping[str, int], original: bool) -> dict[str, int]:
         """Give the copies of each class's images: beside the original, where it stays."""

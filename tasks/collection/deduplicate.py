@@ -125,15 +125,16 @@ class Deduplicate(Dataset):
         return measured
 
     def measure(self, pixels: Pixels) -> dict[str, Any]:
-        measured: dict[str, Any] = {}
+        measured: dict[str, Any] = {"pixels": hashes.of_pixels(pixels)} if self.method == "pixels" else {}
+        if self.hashes().keys() <= {"pixels", "vector"}:
+            return measured
+        gray = hashes.gray(pixels)  # made once for all that takes it
         if self.method in PERCEPTUAL:
-            measured[self.method] = hashes.perceptual(self.method, pixels, self.bits, dihedral=self.dihedral)
-        elif self.method == "pixels":
-            measured["pixels"] = hashes.of_pixels(pixels)
+            measured[self.method] = hashes.perceptual(self.method, gray, self.bits, dihedral=self.dihedral)
         if self.verify == "strict":
-            measured["thumbnail"] = hashes.thumbnail(pixels)
+            measured["thumbnail"] = hashes.thumbnail(gray)
         if self.keep == "sharpest":
-            measured["sharpness"] = hashes.sharpness(pixels)
+            measured["sharpness"] = hashes.sharpness(gray)
         return measured
 
     @property

@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from tasks.collection.scored import scored
 from tasks.collection.vectors import packed_exactly, unpacked_exactly
 from tasks.image.sample import Sample
-from tasks.operation import Dataset
+from tasks.operation import Dataset, Names
 
 LIMITS = {"isolation_forest": 0.6, "local_outlier_factor": 1.5}
 TREES = 200
@@ -22,12 +22,6 @@ NEIGHBOURS = 20
 FITTED = 20_000  # rows that local outlier factors are fitted on: they take n log n at best, n^2 in many dimensions
 BLOCK = 1 << 16
 SEED = 7
-
-Steps = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]),
-    Field(min_length=1),
-]
 
 
 class Outliers(Dataset):
@@ -47,7 +41,7 @@ class Outliers(Dataset):
     uses: ClassVar[tuple[str, ...]] = ("numpy",)
     example: ClassVar[Mapping[str, Any]] = {"of": "hog"}
 
-    of: Steps
+    of: Names
     method: Literal["isolation_forest", "local_outlier_factor"] = "isolation_forest"
     above: Annotated[float, Field(gt=0)] | None = None
     action: Literal["flag", "reject"] = "flag"

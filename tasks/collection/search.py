@@ -53,15 +53,6 @@ def tables(count: int, bits: int, distance: int) -> tuple[int, int]:
     return sampled, math.ceil(min(TABLES, max(wanted, bits // sampled)))
 
 
-def recall(count: int, bits: int, distance: int) -> float:
-    """Give the share of pairs ``distance`` bits apart, anywhere, that are expected to be found."""
-    if count <= EVERY_PAIR:
-        return 1.0
-    sampled, many = tables(count, bits, distance)
-    chance = math.prod(max(0, bits - distance - i) / (bits - i) for i in range(sampled))
-    return 1 - (1 - chance) ** many
-
-
 def components(words: Words, distance: int, owners: Rows, accepts: Accepts | None = None) -> Rows:
     """Give each hash's group, so that each lies within ``distance`` of another in its group: connected components.
 

@@ -28,7 +28,6 @@ class Embedding(OnnxModel, Feature):
     Source: ONNX Runtime (``pip install 'imagemill[onnx]'``).
     """
 
-    uses: ClassVar[tuple[str, ...]] = ("numpy", "opencv-python-headless", "onnxruntime")
     example: ClassVar[Mapping[str, Any]] = {"model": "data/models/thumbnail.onnx"}
 
     def extract(self, pixels: Pixels) -> NDArray[np.float32]:

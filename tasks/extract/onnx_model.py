@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ Spread = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1
 
 class OnnxModel(Operation):
     """What operations by an ONNX model have in common: its file, what it gets of an image, and which output counts."""
+
+    uses: ClassVar[tuple[str, ...]] = ("numpy", "opencv-python-headless", "onnxruntime")
 
     model: File
     size: SquareSize = Size(224, 224)
@@ -105,7 +107,7 @@ def _onnxruntime() -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError:
-        raise ValueError("embedding needs ONNX Runtime: pip install 'imagemill[onnx]'") from None
+        raise ValueError("ONNX models need ONNX Runtime: pip install 'imagemill[onnx]'") from None
     return onnxruntime
 
 

@@ -7,13 +7,12 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from tasks.errors import Rejected
 from tasks.extract.onnx_model import OnnxModel
 from tasks.image.sample import Pixels
-from tasks.operation import Check
+from tasks.operation import Score
 
 
-class ScoreModel(OnnxModel, Check):
+class ScoreModel(Score, OnnxModel):
     """Reject images to which an ONNX model gives a low score: of quality, of beauty, of being what is wanted.
 
     The score is number ``component`` (from 0) of the model's output, in the model's own units. An image below
@@ -24,8 +23,8 @@ class ScoreModel(OnnxModel, Check):
     predictor are used.
     """
 
-    uses: ClassVar[tuple[str, ...]] = ("numpy", "opencv-python-headless", "onnxruntime")
-    thresholds: ClassVar[frozenset[str]] = frozenset({"below"})
+    reason: ClassVar[str] = "low_score"
+    told: ClassVar[str] = "the model's score"
     example: ClassVar[Mapping[str, Any]] = {"model": "data/models/thumbnail.onnx", "below": -1.0}
 
     below: float
@@ -38,15 +37,5 @@ class ScoreModel(OnnxModel, Check):
             raise ValueError(f"{self.model} gives {count} numbers: there is no component {self.component}")
         return self
 
-    def measure(self, pixels: Pixels) -> dict[str, float]:
-        return {"": float(self.vector(pixels)[self.component])}
-
-    def measures(self) -> tuple[str, ...]:
-        return ("",)
-
-    def verdict(self, measures: Mapping[str, float]) -> Rejected | None:
-        score = measures[""]
-        if score >= self.below:
-            return None
-        message = f"the model's score {score:.3f} is below {self.below:g}"
-        return Rejected("low_score", message, step=self.name(), measure=score, limit=self.below)
+    def score(self, pixels: Pixels) -> float:
+        return float(self.vector(pixels)[self.component])

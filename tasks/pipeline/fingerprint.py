@@ -63,16 +63,12 @@ def measures_fingerprint(graph: Graph) -> str:
     before_fits = [need for node in graph.fits for need in node.needs]
     wanted = set(ancestors((*measuring, *before_fits), graph.nodes))
     steps = [_described(node, graph.spec.seed) for node in graph.nodes.values() if node.id in wanted]
-    hashes = {node.id: node.operation.canonical() for node in graph.datasets if _hashes(node)}
+    hashes = {node.id: node.operation.canonical() for node in graph.datasets if node.hashes}
     fits = {node.id: _unfitted(node) for node in graph.fits}
     by_split = any("split" in node.where for node in graph.nodes.values() if node.id in wanted | fits.keys())
     split = graph.split.canonical() if graph.split and by_split else None
     said = {"engine": ENGINE_VERSION, **_loading(graph), "steps": [s for s in steps if s]}
     return _hash({**said, "hashes": hashes, "split": split, **({"fits": fits} if fits else {})})
-
-
-def _hashes(node: Node) -> bool:
-    return isinstance(node.operation, Dataset) and bool(node.operation.hashes())
 
 
 def _unfitted(node: Node) -> dict[str, Any]:

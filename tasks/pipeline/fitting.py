@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tasks.fitted import Derived, Fitted
-from tasks.operation import Check, Dataset
+from tasks.operation import Check
 from tasks.pipeline.mistakes import SpecError
 
 if TYPE_CHECKING:
@@ -41,16 +41,12 @@ def refuse_unfit(graph: Graph, before: Mapping[str, tuple[str, ...]]) -> None:
 
 def _is_measured(node: Node) -> bool:
     """Say whether a step is measured on sources, before anything is decided."""
-    operation = node.operation
-    checks = isinstance(operation, Check) and not node.expanded
-    return checks or node.fit is not None or (isinstance(operation, Dataset) and bool(operation.hashes()))
+    checks = isinstance(node.operation, Check) and not node.expanded
+    return checks or node.fit is not None or node.hashes
 
 
-def refuse_underived(node: Node, features: Mapping[str, int]) -> None:
+def refuse_underived(node: Node, operation: Derived, features: Mapping[str, int]) -> None:
     """Refuse a step that derives a vector from none of the ``features`` before it; they come with their lengths."""
-    operation = node.operation
-    if not isinstance(operation, Derived):
-        return
     if operation.of not in features:
         there = f"the features before it are {', '.join(features)}" if features else "no feature comes before it"
         raise SpecError.at(node.place, f"{node.id}: `of: {operation.of}` is no feature step before this one: {there}")

@@ -53,6 +53,11 @@ class Node:
         """Whether a source has several rows here: after an expander."""
         return any(group for group in self.rows)
 
+    @property
+    def hashes(self) -> bool:
+        """Whether it measures columns of each source, to decide on the whole table by."""
+        return isinstance(self.operation, Dataset) and bool(self.operation.hashes())
+
 
 @dataclass(frozen=True)
 class Output:
@@ -175,8 +180,9 @@ def build(spec: PipelineSpec) -> Graph:
     graph = Graph(spec, nodes, outputs, _settling(nodes))
     _refuse_second_split(nodes)
     for node in nodes.values():
-        found = [name for need in node.needs for name in nodes[need].features]
-        refuse_underived(node, {name: len(_components(nodes[name])) for name in found})
+        if isinstance(node.operation, Derived):  # no other asks for lengths: an embedding runs its model to tell
+            found = [name for need in node.needs for name in nodes[need].features]
+            refuse_underived(node, node.operation, {name: len(_components(nodes[name])) for name in found})
     refuse_unfit(graph, {name: ancestors(node.needs, nodes) for name, node in nodes.items()})
     _refuse_unbalanced(nodes)
     return graph

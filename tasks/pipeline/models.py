@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from tasks.load.source import Bytes
+from tasks.operation import Names
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -23,10 +24,6 @@ WEEK = (0, 7, DAYS)
 ALIASES = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 
 
-def _list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 def seconds(value: Any) -> Any:
     """Give the seconds in text such as ``5 minutes``; what is no text passes. Raises ``ValueError``."""
     if not isinstance(value, str):
@@ -39,7 +36,6 @@ def seconds(value: Any) -> Any:
 
 Positive = Annotated[float, Field(gt=0)]
 Seconds = Annotated[Positive, BeforeValidator(seconds, json_schema_input_type=Positive | str)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_list, json_schema_input_type=str | list[str]), Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
 
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks.errors import ImagemillError, Rejected
+from tasks.errors import Rejected
 from tasks.fitted import Fitted, parts
 from tasks.image.render import value_range
 from tasks.image.sample import Pixels, Sample
 from tasks.image.values import from_fractions
 from tasks.operation import File, Filter, Fraction
-from tasks.standardize.reference import fit_from, reference, with_content
+from tasks.standardize.reference import fit_from, of_target, with_content
 
 LIGHT = 240 / 255  # what shines through where there is no tissue
 LEAST = 16  # pixels of tissue that two stains can be told from
@@ -74,14 +74,11 @@ class Macenko(Fitted, Filter):
         return whole if self.target == "published" else with_content(whole, "target", self.target)
 
     def filter(self, pixels: Pixels, **params: Any) -> Pixels:
-        if self.fit_from is not None:
-            raise ImagemillError(f"macenko: its target ({self.target}) is filled in by a run: run it first")
-        densities = _densities(pixels, self.name())
-        own = _stains(densities, self.alpha, self.beta)
-        if own is None:
-            return pixels
         wanted = self._wanted()
-        concentrations = cv2.transform(densities, _unmixing(own))
+        found = _stains(_densities(pixels, self.name()), self.alpha, self.beta)
+        if found is None:
+            return pixels
+        own, concentrations = found
         scale = np.diag(np.array(wanted.greatest) / np.array(own.greatest))
         mixed = cv2.transform(concentrations, np.array(wanted.stains).T @ scale)
         return from_fractions(np.clip(LIGHT * np.exp(-np.asarray(mixed)), 0.0, 1.0), pixels.dtype)
@@ -100,7 +97,10 @@ class Macenko(Fitted, Filter):
 
     def accumulate(self, sample: Sample) -> Mapping[str, Any]:
         found = _stains(_densities(sample.picture(), self.name()), self.alpha, self.beta)
-        return {} if found is None else {"stains": np.array([*np.ravel(found.stains), *found.greatest]).tobytes()}
+        if found is None:
+            return {}
+        own, _ = found
+        return {"stains": np.array([*np.ravel(own.stains), *own.greatest]).tobytes()}
 
     def fit(self, tables: Iterable[pa.Table]) -> dict[str, Any]:
         images = np.array([np.frombuffer(part, dtype=np.float64) for part in parts(tables)])
@@ -121,8 +121,11 @@ def _densities(pixels: Pixels, step: str) -> NDArray[np.float64]:
     return np.asarray(-np.log((values + 1 / 255) / LIGHT))
 
 
-def _stains(densities: NDArray[np.float64], alpha: float, beta: float) -> Stains | None:
-    """Find an image's stains, the one that absorbs more red first; nothing where there is too little tissue."""
+def _stains(densities: NDArray[np.float64], alpha: float, beta: float) -> tuple[Stains, NDArray[np.float64]] | None:
+    """Find an image's stains, the one that absorbs more red first, and their concentrations (H x W x 2).
+
+    Nothing where there is too little tissue.
+    """
     tissue = densities[(densities >= beta).all(axis=2)]
     if len(tissue) < LEAST:
         return None
@@ -135,11 +138,11 @@ def _stains(densities: NDArray[np.float64], alpha: float, beta: float) -> Stains
     ends = [plane[:, 0] * np.cos(angle) + plane[:, 1] * np.sin(angle) for angle in angles]
     first, second = sorted((tuple(end.tolist()) for end in ends), key=lambda end: -end[0])
     found = Stains(stains=(first, second), greatest=(1.0, 1.0))
-    concentrations = np.asarray(cv2.transform(densities, _unmixing(found))).reshape(-1, 2)
-    greatest = np.percentile(concentrations, EXTREME, axis=0)
+    concentrations = np.asarray(cv2.transform(densities, _unmixing(found)), dtype=np.float64)
+    greatest = np.percentile(concentrations.reshape(-1, 2), EXTREME, axis=0)
     if greatest.min() < FAINT:
         return None
-    return Stains(stains=found.stains, greatest=(float(greatest[0]), float(greatest[1])))
+    return Stains(stains=found.stains, greatest=(float(greatest[0]), float(greatest[1]))), concentrations
 
 
 def _unmixing(found: Stains) -> NDArray[np.float64]:
@@ -149,8 +152,8 @@ def _unmixing(found: Stains) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def _of_file(path: str, alpha: float, beta: float) -> Stains:
-    pixels = reference(path).pixels
+    pixels = of_target(path, "macenko")
     found = _stains(_densities(pixels, "macenko"), alpha, beta) if pixels.shape[2] == 3 else None
     if found is None:
         raise ValueError(f"{path}: there is too little coloured tissue in this image to take two stains from")
-    return found
+    return found[0]

@@ -17,7 +17,7 @@ from tasks.image import levels, moments
 from tasks.image.render import value_range
 from tasks.image.sample import Curve, Pixels, Sample
 from tasks.operation import File, Pointwise, Range
-from tasks.standardize.percentiles import percentiles
+from tasks.standardize.percentiles import Per, Percentiles, percentiles
 from tasks.standardize.statistics import Landmarks, Limits, Statistics, Values
 
 KNOWN = {
@@ -25,7 +25,7 @@ KNOWN = {
     "clip": Statistics(mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711)),
 }
 FLAT = 1e-8  # a spread below this divides by one instead: a flat image becomes zeros
-NAMES = ("imagenet", "clip", "image", FITTED)
+NAMES = ("imagenet", "clip", "image")  # statistics that are no collection's
 FIT: dict[str, type[BaseModel]] = {  # what each method's statistics are
     "mean_std": Statistics,
     "percentile": Limits,
@@ -63,8 +63,8 @@ class Normalize(Fitted, Pointwise):
     statistics: Annotated[
         Literal["imagenet", "clip", "image", "fitted"] | Values | File, Field(union_mode="left_to_right")
     ] = "imagenet"
-    per: Literal["image", "channel"] = "image"
-    percentiles: Range = Range(0.5, 99.5)
+    per: Per = "image"
+    percentiles: Percentiles = Range(0.5, 99.5)
 
     @model_validator(mode="before")
     @classmethod
@@ -75,15 +75,13 @@ class Normalize(Fitted, Pointwise):
         said = given.get("statistics")
         if said is None and given.get("method") == "histogram":
             said = FITTED
-        collected = isinstance(said, str) and said not in NAMES[:3]
+        collected = isinstance(said, str) and said not in NAMES
         return {**given, "statistics": said, "per": given.get("per", "channel")} if collected else given
 
     @model_validator(mode="after")
     def _sensible(self) -> Normalize:
         if self.method not in (*FIT, "zscore") and "statistics" in self.model_fields_set:
             raise ValueError(f"statistics belong to method: {', '.join(FIT)}, not to {self.method}")
-        if not 0 <= self.percentiles.low < self.percentiles.high <= 100:
-            raise ValueError(f"expected percentiles with 0 <= low < high <= 100, got {list(self.percentiles)}")
         if self.method == "zscore" and self.fit_from is not None:
             raise ValueError("zscore is each image's own: use method: mean_std for a collection's")
         if isinstance(self.statistics, (Statistics, Limits, Landmarks)):
@@ -117,7 +115,7 @@ class Normalize(Fitted, Pointwise):
     @property
     def _collected(self) -> bool:
         """Whether the statistics are a collection's, fitted or given."""
-        return not isinstance(self.statistics, str) or self.statistics not in NAMES[:3]
+        return not isinstance(self.statistics, str) or self.statistics not in NAMES
 
     @property
     def _shares(self) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from tasks.errors import ImagemillError
 from tasks.fitted import FITTED
 from tasks.image.sample import Pixels
 from tasks.image.values import with_channels
@@ -44,6 +45,13 @@ def is_file(target: str) -> bool:
 def fit_from(target: Any) -> str | None:
     """Give where a target's values come from; see ``Fitted.fit_from``."""
     return target if isinstance(target, str) and not is_file(target) else None
+
+
+def of_target(target: str, step: str) -> Pixels:
+    """Give the pixels of a target that is a file. Raises ``ImagemillError`` where its values are yet to be fitted."""
+    if fit_from(target) is not None:
+        raise ImagemillError(f"{step}: its target ({target}) is filled in by a run: run it first")
+    return reference(target).pixels
 
 
 def with_content(whole: dict[str, Any], name: str, target: Any) -> dict[str, Any]:

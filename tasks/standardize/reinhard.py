@@ -12,14 +12,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tasks.errors import ImagemillError, Rejected
+from tasks.errors import Rejected
 from tasks.fitted import Fitted, parts
 from tasks.image import moments
 from tasks.image.render import value_range
 from tasks.image.sample import Pixels, Sample
 from tasks.image.values import from_fractions
 from tasks.operation import File, Filter
-from tasks.standardize.reference import fit_from, is_file, reference, with_content
+from tasks.standardize.reference import fit_from, is_file, of_target, reference, with_content
 
 LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])  # equation 4
 OPPONENT = np.diag([3**-0.5, 6**-0.5, 2**-0.5]) @ np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]])  # equation 6
@@ -65,8 +65,6 @@ class Reinhard(Fitted, Filter):
         return with_content(super().canonical(), "target", self.target)
 
     def filter(self, pixels: Pixels, **params: Any) -> Pixels:
-        if self.fit_from is not None:
-            raise ImagemillError(f"reinhard: its target ({self.target}) is filled in by a run: run it first")
         wanted = self.target if isinstance(self.target, Colors) else _colors(self.target)
         lab = opponent(pixels, self.name())
         means, deviations = cv2.meanStdDev(lab)
@@ -103,6 +101,6 @@ def opponent(pixels: Pixels, step: str) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def _colors(path: str) -> Colors:
-    lab = opponent(reference(path).pixels, "reinhard").reshape(-1, 3)
+    lab = opponent(of_target(path, "reinhard"), "reinhard").reshape(-1, 3)
     means, deviations = moments.merged([moments.moments(lab)])
     return Colors(mean=(means[0], means[1], means[2]), std=(deviations[0], deviations[1], deviations[2]))

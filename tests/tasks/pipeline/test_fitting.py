@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.extract.hog import Hog
 from tasks.pipeline.fingerprint import measures_fingerprint
 from tasks.pipeline.spec import SpecError
 from tests.tasks.pipeline.test_graph import graph
@@ -60,3 +61,17 @@ def test_components_are_named_in_the_output(tmp_path: Path) -> None:
     made = graph(tmp_path, RGB + "      - hog\n      - pca: {of: hog, components: 2}\n")
     assert made.outputs[0].form == "none"
     assert made.outputs[0].features["pca"] == ["component_1", "component_2"]
+
+
+def test_only_what_derives_a_vector_asks_for_the_lengths_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Hog] = []
+    components = Hog.components
+    monkeypatch.setattr(Hog, "components", lambda self, *about: (asked.append(self), components(self, *about))[1])
+    counts = []
+    for more in ("", 3 * "      - outliers: {of: hog}\n"):
+        asked.clear()
+        graph(tmp_path, RGB + "      - hog\n" + more, "      features: {from: hog}\n")
+        counts.append(len(asked))
+    assert counts[0] == counts[1], "to tell its length, an embedding runs its model"
