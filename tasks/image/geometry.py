@@ -122,8 +122,21 @@ def intersection(subject: Polygon, window: Polygon) -> Polygon:
     return np.array(points, dtype=np.float64).reshape(-1, 2)
 
 
+def inside(points: NDArray[np.float64], window: Polygon, reach: float = 0.0) -> NDArray[np.bool_]:
+    """Say which points (N x 2) lie in a convex window, or at most ``reach`` pixels outside it."""
+    turn = math.copysign(1.0, signed_area(window))
+    found = np.ones(len(points), dtype=bool)
+    for (ax, ay), (bx, by) in edges(window):
+        side = turn * ((bx - ax) * (points[:, 1] - ay) - (by - ay) * (points[:, 0] - ax))
+        found &= side >= -reach * math.hypot(bx - ax, by - ay)
+    return found
+
+
 def covers(outer: Polygon, inner: Polygon) -> bool:
-    """Say whether a convex polygon holds every corner of another, to a millionth of a pixel."""
+    """Say whether a convex polygon holds every corner of another, to a millionth of a pixel.
+
+    What ``inside`` says, four times as quickly for a few corners: it is asked for each canvas of each picture.
+    """
     turn = math.copysign(1.0, signed_area(outer))
     points = inner.tolist()
     for (ax, ay), (bx, by) in edges(outer):
@@ -195,12 +208,21 @@ class Geometry:
         return composed
 
     @cached_property
+    def warps(self) -> bool:
+        """Whether a move is a field that no matrix says."""
+        return any(move.warp is not None for move in self.moves)
+
+    def backwards(self) -> Iterator[tuple[Size, Move]]:
+        """Give the moves, the last one first, each with the canvas that it started from."""
+        starts = [self.source, *(move.size for move in self.moves)][:-1]
+        return zip(reversed(starts), reversed(self.moves), strict=True)
+
+    @cached_property
     def canvases(self) -> list[tuple[Polygon, float]]:
         """Each canvas that a move started from, mapped to the last one, with the fill outside it."""
         painted: list[tuple[Polygon, float]] = []
         after = np.eye(3)
-        starts = [self.source, *(move.size for move in self.moves[:-1])]
-        for start, move in zip(reversed(starts), reversed(self.moves), strict=True):
+        for start, move in self.backwards():
             after = after @ move.matrix
             painted.append((project(start.corners, after), move.fill or 0.0))
         return painted[::-1]

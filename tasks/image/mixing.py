@@ -41,13 +41,13 @@ def alike(sample: Sample, found: Sequence[Other]) -> tuple[list[Sample], list[di
     Numbers of boxes go on from the sample's; a parent with boxes says which number its first annotation has.
     """
     others, parents = [], []
-    first = max(sample.targets.numbers, default=len(sample.targets.boxes) - 1) + 1
+    first = sample.targets.next_number
     for other, parent in found:
-        own = [other.targets.number(i) for i in range(len(other.targets.boxes))]
+        own = other.targets.own_numbers
         repainted = other.repainted(_converted(other.picture(), sample.dtype, sample.channels))
         others.append(repainted.annotated(replace(other.targets, numbers=tuple(first + number for number in own))))
         parents.append({**parent, **({"first_box": first} if own else {})})
-        first += max(own, default=-1) + 1
+        first += other.targets.next_number
     return others, parents
 
 
@@ -150,19 +150,20 @@ def covered(targets: Targets, canvas: Size, by: Rectangle) -> tuple[Targets, Dro
 
 
 def _beside(canvas: Size, by: Rectangle) -> list[Polygon]:
-    """Cut what a rectangle leaves of a canvas into four: above, below, left and right of it."""
+    """Cut what a rectangle leaves of a canvas into up to four: above, below, left and right of it."""
     right, bottom = by.x + by.width, by.y + by.height
-    return [
+    windows = [
         corners(0, 0, canvas.width, by.y),
         corners(0, bottom, canvas.width, canvas.height - bottom),
         corners(0, by.y, by.x, by.height),
         corners(right, by.y, canvas.width - right, by.height),
     ]
+    return [window for window in windows if area(window) > 0]
 
 
 def _seen(outline: Polygon, windows: Sequence[Polygon]) -> tuple[list[Polygon], float]:
     """Give the parts of an outline in windows that do not overlap, and their share of it."""
-    parts = [clipped(outline, window) for window in windows if area(window) > 0]
+    parts = [clipped(outline, window) for window in windows]
     there = [part for part in parts if len(part) > 2 and area(part) > 0]
     whole = area(outline)
     return there, min(1.0, sum(area(part) for part in there) / whole) if whole > 0 else 0.0
@@ -178,7 +179,7 @@ def joined(parts: Sequence[Targets], mask: tuple[Mask, NDArray[np.bool_]] | None
         polygons=tuple(part for one in polygons for part in one) if any(one.polygons for one in parts) else (),
         rotated=_together([one.rotated for one in parts]),
         key_points=_together([one.key_points for one in parts]),
-        numbers=tuple(one.number(i) for one in parts for i in range(len(one.boxes))),
+        numbers=tuple(number for one in parts for number in one.own_numbers),
         shares=np.concatenate([np.ones(len(one.boxes)) if one.shares is None else one.shares for one in parts]),
         mask=mask[0] if mask else None,
         void=mask[1] if mask and mask[1].any() else None,

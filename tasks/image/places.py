@@ -16,10 +16,9 @@ from tasks.image.geometry import (
     Polygon,
     Size,
     area,
-    edges,
+    inside,
     intersection,
     project,
-    signed_area,
     transform,
 )
 from tasks.image.warps import dense, pushed
@@ -34,7 +33,7 @@ def corners(x: float, y: float, width: float, height: float) -> Polygon:
 
 def through(outline: Polygon, geometry: Geometry) -> tuple[Polygon, Polygon]:
     """Give an outline after the moves, and the outline of what is visible of it."""
-    if all(move.warp is None for move in geometry.moves):
+    if not geometry.warps:
         whole = project(outline, geometry.matrix)
         return whole, clipped(whole, geometry.valid) if len(geometry.valid) > 2 else whole[:0]
     whole, seen = outline, _on(outline, geometry.source)
@@ -48,16 +47,6 @@ def through(outline: Polygon, geometry: Geometry) -> tuple[Polygon, Polygon]:
 def clipped(outline: Polygon, window: Polygon) -> Polygon:
     """Give the part of an outline in a convex window, quickly where that is all of it."""
     return outline if len(outline) > 8 and inside(outline, window).all() else intersection(outline, window)
-
-
-def inside(points: NDArray[np.float64], window: Polygon, reach: float = 0.0) -> NDArray[np.bool_]:
-    """Say which points (N x 2) lie in a convex window, or at most ``reach`` pixels outside it."""
-    turn = math.copysign(1.0, signed_area(window))
-    found = np.ones(len(points), dtype=bool)
-    for (ax, ay), (bx, by) in edges(window):
-        side = turn * ((bx - ax) * (points[:, 1] - ay) - (by - ay) * (points[:, 0] - ax))
-        found &= side >= -reach * math.hypot(bx - ax, by - ay)
-    return found
 
 
 def bounds(whole: Polygon, seen: Polygon, window: Polygon) -> list[float]:
@@ -79,7 +68,7 @@ def bounds(whole: Polygon, seen: Polygon, window: Polygon) -> list[float]:
 
 def points_through(points: NDArray[np.float64], geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Give points (N x 2) after the moves, and whether each is in view: on every canvas on the way."""
-    if all(move.warp is None for move in geometry.moves):
+    if not geometry.warps:
         before = points @ geometry.matrix[2, :2] + geometry.matrix[2, 2] > WHOLE
         moved = transform(np.where(before[:, None], points, np.array(geometry.source.center)), geometry.matrix)
         if len(geometry.valid) < 3:
@@ -94,7 +83,7 @@ def points_through(points: NDArray[np.float64], geometry: Geometry) -> tuple[NDA
 
 def mirrors(geometry: Geometry) -> bool:
     """Say whether the moves, taken together, turn left into right."""
-    return sum(float(np.linalg.det(move.matrix)) < 0 for move in geometry.moves) % 2 == 1
+    return float(np.linalg.det(geometry.matrix)) < 0
 
 
 def quad(rectangle: Sequence[float]) -> Polygon:

@@ -29,7 +29,14 @@ def generator(seed: int, content: bytes, frame: int, tile: str, copy: int, path:
     """Give the Philox generator of one step (``path``, such as ``augmented/one_of/rotate``) for one copy of one image.
 
     ``content`` is the source's SHA-256, so equal files draw alike; ``tile`` names the tile or crop, empty for none.
+    """
+    return keyed(seed, content, frame, tile, copy, path)
+
+
+def keyed(*parts: str | bytes | int) -> Generator:
+    """Give the Philox generator that these parts name.
+
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (NumPy's ``Philox``).
     """
-    key = digest(seed, content, frame, tile, copy, path)
+    key = digest(*parts)
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key[:16], "big")))

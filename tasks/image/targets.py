@@ -35,6 +35,16 @@ class Kinds:
     key_points: tuple[str, ...] = ()
     pairs: tuple[tuple[int, int], ...] | None = None
 
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Kinds:
+        """Read them as a version stores them: its JSON has lists where these have tuples."""
+        pairs = stored.get("pairs")
+        lists = {
+            "key_points": tuple(stored.get("key_points", ())),
+            "pairs": None if pairs is None else tuple((left, right) for left, right in pairs),
+        }
+        return cls(**{**stored, **lists})
+
 
 BOXES: Final = Kinds()  # nothing beside them
 
@@ -119,6 +129,16 @@ class Targets:
         """Say which of the source's annotations a box is; of a sample without a source, itself."""
         return self.numbers[i] if self.numbers else i
 
+    @property
+    def own_numbers(self) -> tuple[int, ...]:
+        """The number of each box."""
+        return self.numbers or tuple(range(len(self.boxes)))
+
+    @property
+    def next_number(self) -> int:
+        """The number of a box that is added."""
+        return max(self.own_numbers, default=-1) + 1
+
     def outlines(self) -> tuple[tuple[Polygon, ...], ...]:
         """Give what each box is drawn around: the parts of its segmentation, else its rotated box; empty: itself."""
         parts: tuple[tuple[Polygon, ...], ...] = self.polygons or ((),) * len(self.boxes)
@@ -130,7 +150,7 @@ class Targets:
         """Give the targets with more objects after them: a category and the outlines of its parts each."""
         ends = [np.concatenate(parts) for _, parts in regions]
         boxes = np.array([[*points.min(axis=0), *np.ptp(points, axis=0)] for points in ends]).reshape(-1, 4)
-        count, first = len(self.boxes), max(self.numbers, default=len(self.boxes) - 1) + 1
+        count, first = len(self.boxes), self.next_number
         rotated, points = self.rotated, self.key_points
         if rotated is not None:
             rotated = np.concatenate([rotated, np.array([_rotated(box) for box in boxes.tolist()]).reshape(-1, 5)])
@@ -143,7 +163,7 @@ class Targets:
             polygons=(*(self.polygons or ((),) * count), *(parts for _, parts in regions)),
             rotated=rotated,
             key_points=points,
-            numbers=(*(self.number(i) for i in range(count)), *range(first, first + len(boxes))),
+            numbers=(*self.own_numbers, *range(first, first + len(boxes))),
             shares=np.concatenate([self.shares, np.ones(len(boxes))]) if self.shares is not None else None,
         )
 
@@ -225,8 +245,8 @@ class Placed:
     boxes: NDArray[np.float64]
     kept: list[int]
     dropped: list[dict[str, Any]]
-    visible: list[list[Polygon]] = field(default_factory=list)
-    shares: list[float] = field(default_factory=list)
+    visible: list[list[Polygon]]
+    shares: list[float]
 
 
 def place(
@@ -281,5 +301,4 @@ def _is_bounds(box: Polygon, outlines: Sequence[Polygon]) -> bool:
 
 def _window(geometry: Geometry) -> Polygon:
     """Give what outlines are cut by last."""
-    warped = any(move.warp is not None for move in geometry.moves)
-    return geometry.size.corners if warped or len(geometry.valid) < 3 else geometry.valid
+    return geometry.size.corners if geometry.warps or len(geometry.valid) < 3 else geometry.valid

@@ -13,7 +13,7 @@ from tasks.errors import ImagemillError, Rejected
 from tasks.load.codecs import decode, read_header
 from tasks.run.replay import Replayer
 from tasks.store.dataset import Dataset, open_dataset
-from tasks.store.local import TABLES, sha256_of
+from tasks.store.local import entries, sha256_of
 
 
 def verify(root: str | Path, sample: int | None = 20) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def verify(root: str | Path, sample: int | None = 20) -> dict[str, Any]:
         problems += _sum(dataset)
         replayed, unlike = _replayed(dataset, sample)
         problems += unlike
-    files = sum(len(dataset.version[name]) for name in TABLES)
+    files = len(entries(dataset.version))
     return {
         "dataset": str(root),
         "version": dataset.version["version"],
@@ -43,10 +43,9 @@ def verify(root: str | Path, sample: int | None = 20) -> dict[str, Any]:
 
 
 def _files(dataset: Dataset) -> Iterator[str]:
-    for name in TABLES:
-        for entry in dataset.version[name]:
-            if wrong := dataset.store.damage(entry):
-                yield f"{entry['object']}: {wrong}"
+    for entry in entries(dataset.version):
+        if wrong := dataset.store.damage(entry):
+            yield f"{entry['object']}: {wrong}"
 
 
 def _strays(dataset: Dataset) -> Iterator[str]:

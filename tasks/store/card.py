@@ -54,13 +54,12 @@ def header(version: Mapping[str, Any], schemas: Mapping[str, pa.Schema]) -> dict
         splits = [{"name": split, **_sums(among)} for split, among in files.items()]
         configs.append({"config_name": name, "data_files": listed, **({"default": True} if i == 0 else {})})
         info.append({"config_name": name, "features": features(schemas[name]), "splits": splits})
-    if rows := sum(entry["rows"] for entry in version["rejected"]):  # datasets refuses to load no rows
+    sums = _sums(version["rejected"])
+    if sums["num_examples"]:  # datasets refuses to load no rows
         paths = sorted(entry["path"] for entry in version["rejected"])
-        size = sum(entry["bytes"] for entry in version["rejected"])
-        split = {"name": REJECTED_SPLIT, "num_bytes": size, "num_examples": rows}
         configs.append({"config_name": "rejected", "data_files": [{"split": REJECTED_SPLIT, "path": paths}]})
         told = [{"name": field.name, **_feature(typed(field.type, Contents()))} for field in REJECTED]
-        info.append({"config_name": "rejected", "features": told, "splits": [split]})
+        info.append({"config_name": "rejected", "features": told, "splits": [{"name": REJECTED_SPLIT, **sums}]})
     return {"configs": configs, "dataset_info": info}
 
 

@@ -51,19 +51,24 @@ class Dataset:
     def files(self, output: str | None = None, split: str | None = None) -> list[Path]:
         """Give the Parquet files of an output (the default one) and a split (all), in key order.
 
-        Raises ``RequestError`` where there is no such output.
+        Raises ``RequestError`` where there is no such output, or it has no rows in the split.
         """
         return [self.store.path(entry["object"]) for entry in self.entries(output, split)]
 
     def entries(self, output: str | None = None, split: str | None = None) -> list[dict[str, Any]]:
         """Give what the version says of the files of an output (the default one) and a split (all), in key order.
 
-        Raises ``RequestError`` where there is no such output.
+        Raises ``RequestError`` where there is no such output, or it has no rows in the split.
         """
         name = output or self.outputs[0]
         if name not in self.outputs:
-            raise RequestError(f"{self.store.root}: no output {name!r}; there are {', '.join(self.outputs)}")
-        return [e for e in self.version["files"] if e["output"] == name and split in (None, e["split"])]
+            raise RequestError(f"{self.store.location}: no output {name!r}; there are {', '.join(self.outputs)}")
+        found = [entry for entry in self.version["files"] if entry["output"] == name]
+        splits = sorted({entry["split"] for entry in found if entry["rows"]})
+        if split is not None and split not in splits:
+            there = ", ".join(splits) or "none"
+            raise RequestError(f"{self.store.location}: no rows in a split {split!r}; there are {there}")
+        return [entry for entry in found if split in (None, entry["split"])]
 
     def table(self, output: str | None = None, split: str | None = None, columns: list[str] | None = None) -> pa.Table:
         """Read an output (the default one) into memory, page checksums verified."""
@@ -80,7 +85,7 @@ class Dataset:
 
         Raises ``RequestError`` where there is no such output, split or column.
         """
-        self.entries(output)
+        self.entries(output, split)
         return Rows(self, output or self.outputs[0], split, None if columns is None else tuple(columns), decoded)
 
     @cached_property

@@ -19,6 +19,7 @@ from tasks.formats.voc import Voc
 from tasks.formats.webdataset import WebDataset
 from tasks.formats.writer import About, Writer, numbers
 from tasks.formats.yolo import Yolo
+from tasks.image.targets import Kinds
 from tasks.store.dataset import Dataset
 from tasks.store.local import whole
 from tasks.store.reading import value_of
@@ -51,7 +52,7 @@ def export(
     format = FORMATS[to]
     about = _about(dataset, output, split)
     if not format.fits(about):
-        raise RequestError(f"{dataset.store.root}: {to} describes {format.describes}; these rows hold none")
+        raise RequestError(f"{dataset.store.location}: {to} describes {format.describes}; these rows hold none")
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise RequestError(f"{target}: is not empty; name another --output, or remove it")
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
@@ -84,13 +85,10 @@ def _write(
 
 def _about(dataset: Dataset, output: str | None, split: str | None) -> About:
     splits = sorted({entry["split"] for entry in dataset.entries(output, split) if entry["rows"]})
-    if split is not None and not splits:
-        there = ", ".join(dataset.splits) or "none"
-        raise RequestError(f"{dataset.store.root}: no rows in a split {split!r}; there are {there}")
     schema = dataset.schemas[output or dataset.outputs[0]]
     version = dataset.version
     objects = schema.field("objects").type.value_type if "objects" in schema.names else []
-    kinds = version["kinds"]
+    kinds = Kinds.read(version["kinds"])
     has_points = any(field.name == "keypoints" for field in objects)
     return About(
         columns=tuple(name for name in schema.names if name not in ("image", "mask")),
@@ -101,10 +99,10 @@ def _about(dataset: Dataset, output: str | None, split: str | None) -> About:
         images="image" in schema.names,
         objects=frozenset(field.name for field in objects),
         masks="mask" in schema.names,
-        key_points=tuple(kinds["key_points"]) if has_points else (),
-        pairs=tuple((left, right) for left, right in kinds["pairs"]) if kinds["pairs"] is not None else None,
+        key_points=kinds.key_points if has_points else (),
+        pairs=kinds.pairs,
         schema=schema,
-        info={"description": f"{dataset.store.root.name}, version {version['version']}", "version": "1.0"},
+        info={"description": f"{dataset.store.name}, version {version['version']}", "version": "1.0"},
     )
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.errors import ImagemillError
-from tasks.store.local import TABLES, Store, staging_folder, whole
+from tasks.store.local import TABLES, Store, entries, staging_folder, whole
 
 OBJECTS = ("objects", "measures", "decisions")  # folders of what versions name
 DEPENDS = ("sha256", "digest", "partners")  # measures that rows depend on, where there are such
@@ -85,7 +85,7 @@ def changes(store: Store, version: Mapping[str, Any], parent: Mapping[str, Any])
         after, ahead = (pc.fill_null(joined.column(one), 0) for one in (name, f"{name}.before"))
         stale = version["fingerprints"].get(name) != parent["fingerprints"].get(name)
         both = pc.min_element_wise(after, ahead)
-        unopened = sum(_rows(one, name) for one in version["files"]) - _sum(after) if stale else 0
+        unopened = _rows(version, name) - _sum(after) if stale else 0
         rows[name] = Rows(
             _sum(pc.subtract(after, both)),
             _sum(pc.subtract(ahead, both)),
@@ -96,8 +96,8 @@ def changes(store: Store, version: Mapping[str, Any], parent: Mapping[str, Any])
     return Changes(sources, rows, len(files - files_before), len(files & files_before))
 
 
-def _rows(entry: Mapping[str, Any], output: str) -> int:
-    return int(entry["rows"]) if entry["output"] == output else 0
+def _rows(version: Mapping[str, Any], output: str) -> int:
+    return sum(version["counts"]["rows"].get(output, {}).values())
 
 
 def _sum(values: Any) -> int:
@@ -137,13 +137,12 @@ def _nothing(outputs: list[str]) -> pa.Table:
 
 
 def _objects(version: Mapping[str, Any], tables: tuple[str, ...] = TABLES) -> set[str]:
-    return {entry["object"] for name in tables for entry in version[name]}
+    return {entry["object"] for entry in entries(version, tables)}
 
 
 def missing(store: Store, version: Mapping[str, Any], tables: tuple[str, ...] = TABLES) -> list[str]:
     """Give the files that a version names and that are gone, or of another length than was committed."""
-    entries = [entry for name in tables for entry in version[name]]
-    return sorted({entry["object"] for entry in entries if not store.holds(entry)})
+    return sorted({entry["object"] for entry in entries(version, tables) if not store.holds(entry)})
 
 
 def restored(store: Store, number: int) -> dict[str, Any] | None:
@@ -153,13 +152,13 @@ def restored(store: Store, number: int) -> dict[str, Any] | None:
     """
     old = store.version(number)
     newest = store.version(store.versions()[-1])
-    if all(newest[name] == old[name] for name in ("files", "rejected", "measures", "decisions")):
+    if all(newest[name] == old[name] for name in TABLES):
         return None
     gone = missing(store, old)
     if gone:
         more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
         raise ImagemillError(
-            f"{store.root}: version {number} cannot come back: {', '.join(gone[:3])}{more} "
+            f"{store.location}: version {number} cannot come back: {', '.join(gone[:3])}{more} "
             f"{'is' if len(gone) == 1 else 'are'} gone; run the pipeline of that version again "
             f"(it stands in {store.version_path(number)})"
         )
@@ -189,7 +188,7 @@ def unneeded(store: Store, keep: int, age: float) -> Unneeded:
     expired = [
         number
         for number, after in pairwise(numbers)
-        if _time(versions[after]) <= before and number not in numbers[-max(1, keep) :]
+        if time_of(versions[after]) <= before and number not in numbers[-max(1, keep) :]
     ]
     needed = {name for number in numbers if number not in expired for name in _objects(versions[number])}
     once = {name for number in expired for name in _objects(versions[number])} - needed
@@ -208,7 +207,8 @@ def _files(store: Store) -> Iterator[Path]:
         yield from (path for path in folder.rglob("*") if path.is_file())
 
 
-def _time(version: Mapping[str, Any]) -> float:
+def time_of(version: Mapping[str, Any]) -> float:
+    """Give when a version was committed, in seconds since 1970."""
     return datetime.fromisoformat(version["created"]).timestamp()
 
 

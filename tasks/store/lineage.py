@@ -6,7 +6,6 @@ Events go to ``.imagemill/lineage/events.jsonl``, or where OpenLineage's own con
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import logging
 import os
@@ -20,9 +19,11 @@ from uuid import UUID, uuid5
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tasks.errors import RequestError
-from tasks.store.local import Store
+from tasks.operation import library_version
+from tasks.store.local import Store, whole
 
 if TYPE_CHECKING:
     from openlineage.client import OpenLineageClient
@@ -129,7 +130,7 @@ class Lineage:
 
         about: dict[str, Any] = {
             "processing_engine": facets.processing_engine_run.ProcessingEngineRunFacet(
-                version=importlib.metadata.version("imagemill"), name="imagemill"
+                version=library_version("imagemill"), name="imagemill"
             )
         }
         if within is not None:
@@ -178,18 +179,22 @@ class Lineage:
         """Give count, sum, least and largest of each measure, added up in the order of the files."""
         from openlineage.client import facet_v2 as facets
 
-        tables = [self.store.table(entry) for entry in version["measures"]]
-        schema = tables[0].schema if tables else pa.schema([])
-        names = [f.name for f in schema if pa.types.is_floating(f.type) and "." not in f.name]
+        files, schema = version["measures"], pa.schema({"bytes": pa.int64()})
+        if files:
+            with whole(self.store.path(files[0]["object"])) as path:
+                schema = pq.read_schema(path)
+        scores = [f.name for f in schema if pa.types.is_floating(f.type) and "." not in f.name]
+        names = ["bytes", *scores]
+        tables = [self.store.table(entry, names) for entry in files]
         found = {}
-        for name in ("bytes", *names):
+        for name in names:
             chunks = [chunk for table in tables for chunk in table.column(name).chunks]
-            whole = pa.chunked_array(chunks, schema.field(name).type if tables else pa.int64())
-            ends = pc.min_max(whole).as_py()
+            values = pa.chunked_array(chunks, schema.field(name).type)
+            ends = pc.min_max(values).as_py()
             found[name] = facets.data_quality_metrics_input_dataset.ColumnMetrics(
-                nullCount=whole.null_count,
-                count=len(whole) - whole.null_count,
-                sum=pc.sum(whole).as_py(),
+                nullCount=values.null_count,
+                count=len(values) - values.null_count,
+                sum=pc.sum(values).as_py(),
                 min=ends["min"],
                 max=ends["max"],
             )
@@ -202,12 +207,14 @@ class Lineage:
 
         files = [entry for entry in version["files"] if entry["output"] == name]
         folder = files[0]["path"].split("/", 1)[0] if files else name
-        namespace, root = place(str(self.store.root.absolute()))
+        location = self.store.location
+        root = location if "://" in location else self.store.root.absolute()
+        namespace, path = place(f"{root}/{folder}")
         listed = facets.schema_dataset
         columns = [listed.SchemaDatasetFacetFields(name=f.name, type=str(f.type)) for f in schema]
         return ol.OutputDataset(
             namespace=namespace,
-            name=f"{root}/{folder}",
+            name=path,
             facets={
                 "version": facets.dataset_version_dataset.DatasetVersionDatasetFacet(
                     datasetVersion=str(version["version"])
@@ -260,7 +267,7 @@ def client(store: Store) -> OpenLineageClient:
 
 def producer() -> str:
     """Name imagemill and its version, as OpenLineage wants it: a URI."""
-    return f"{PRODUCER}/{importlib.metadata.version('imagemill')}"
+    return f"{PRODUCER}/{library_version('imagemill')}"
 
 
 def is_configured() -> bool:

@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,14 +24,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import ImagemillError, RequestError
+from tasks.load.files import HOUSE, VERSION_FILE
 
 FORMAT = 1  # of the version file
-HOUSE = ".imagemill"
 VIEWED = "viewed"  # names the version that the views show
 WRITTEN = "written"  # names the version that the pages tell of
 PAGES = ("README.md", "croissant.json", "report.html")
-VERSION_FILE = re.compile(r"\d{8,}\.json")
 TABLES = ("files", "rejected", "measures", "decisions")  # in a version: lists of entries, each naming an object
+
+
+def entries(version: Mapping[str, Any], tables: Sequence[str] = TABLES) -> list[dict[str, Any]]:
+    """Give all entries of a version, or those of some of its tables."""
+    return [entry for table in tables for entry in version[table]]
+
+
+def version_text(version: Mapping[str, Any]) -> str:
+    """Give what a version's file says."""
+    return json.dumps(version, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def staging_folder(dataset: Path) -> Path:
@@ -69,7 +77,7 @@ class Store:
     @property
     def name(self) -> str:
         """The last part of its location."""
-        return self.root.name
+        return self.root.absolute().name
 
     @property
     def house(self) -> Path:
@@ -173,7 +181,7 @@ class Store:
         temporary = self.temporary()
         try:
             with temporary.open("x", encoding="utf-8") as file:
-                json.dump(version, file, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+                file.write(version_text(version))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(0o444)

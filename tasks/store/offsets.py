@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -37,7 +37,7 @@ def offsets(path: Path, group: int, column: str) -> NDArray[np.int64] | None:
 
 def _found(stored: mmap.mmap, at: int, values: Any) -> NDArray[np.int64] | None:
     made = np.full((len(values), 2), NONE, dtype=np.int64)
-    for i, value in enumerate(pa.compute.struct_field(values, "bytes")):
+    for i, value in enumerate(pc.struct_field(values, "bytes")):
         if value.is_valid:
             data = value.as_buffer()
             length = data.size

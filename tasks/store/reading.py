@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks.errors import ImagemillError, RequestError
-from tasks.image.randomness import Generator, digest
+from tasks.image.randomness import Generator, keyed
 from tasks.load.codecs import decode, read_header
 from tasks.load.header import Limits
 from tasks.load.masks import read_mask
@@ -78,11 +78,8 @@ class Rows:
         unknown = next((name for name in self.columns or () if name not in names), None)
         if unknown is not None:
             raise RequestError(
-                f"{self.dataset.store.root}: no column {unknown!r} in {self.output}; there are {', '.join(names)}"
+                f"{self.dataset.store.location}: no column {unknown!r} in {self.output}; there are {', '.join(names)}"
             )
-        if self.split is not None and self.split not in self.dataset.splits:
-            there = ", ".join(self.dataset.splits) or "none"
-            raise RequestError(f"{self.dataset.store.root}: no rows in a split {self.split!r}; there are {there}")
 
     def select(self, *columns: str) -> Rows:
         """Give the rows with these columns alone: the others are not read."""
@@ -119,9 +116,9 @@ class Rows:
             raise IndexError(f"row {number} of {len(self)}")
         file = int(np.searchsorted(self._starts, at, side="right")) - 1
         path, within = self._files[file], at - int(self._starts[file])
-        ends = group_ends(path)
-        group = int(np.searchsorted(ends, within, side="right"))
-        return self._given(self._row(path, group, within - int(ends[group - 1] if group else 0)))
+        starts = group_starts(path)
+        group = int(np.searchsorted(starts, within, side="right")) - 1
+        return self._given(self._row(path, group, within - int(starts[group])))
 
     def _row(self, path: Path, group: int, at: int) -> Row:
         """Give one row of a row group, undecoded."""
@@ -156,22 +153,21 @@ class Rows:
         in each epoch where they are shuffled.
         """
         share = share or Share()
-        draw = np.random.Generator(np.random.Philox(key=_key(seed, epoch, -1)))
+        draw = keyed("stream", seed, epoch, -1)
         rows = self._rows(draw if shuffle else None, share.bounds(len(self), even))
         if shuffle:
-            own = np.random.Generator(np.random.Philox(key=_key(seed, epoch, share.index)))
-            rows = drawn(rows, max(1, buffer), own)
+            rows = drawn(rows, max(1, buffer), keyed("stream", seed, epoch, share.index))
         yield from map(self._given, rows)
 
     def _rows(self, draw: Generator | None, bounds: tuple[int, int]) -> Iterator[Row]:
         """Give the rows between two places of the row groups' order, undecoded."""
-        groups = [(path, group) for path in self._files for group in range(len(group_ends(path)))]
+        groups = [(path, group) for path in self._files for group in range(len(group_starts(path)) - 1)]
         order = range(len(groups)) if draw is None else draw.permutation(len(groups)).tolist()
         low, high = bounds
         at = 0
         for path, group in (groups[i] for i in order):
-            ends = group_ends(path)
-            count = int(ends[group] - (ends[group - 1] if group else 0))
+            starts = group_starts(path)
+            count = int(starts[group + 1] - starts[group])
             start, end = max(low - at, 0), min(high - at, count)
             at += count
             if start < end:
@@ -218,17 +214,13 @@ def drawn(rows: Iterator[Row], buffer: int, generator: Generator) -> Iterator[Ro
     yield from (waiting[at] for at in generator.permutation(len(waiting)).tolist())
 
 
-def _key(seed: int, epoch: int, index: int) -> int:
-    return int.from_bytes(digest("stream", seed, epoch, index)[:16], "big")
-
-
 @lru_cache(maxsize=4096)
-def group_ends(path: Path) -> NDArray[np.int64]:
-    """Give the number of rows up to the end of each row group of a file."""
+def group_starts(path: Path) -> NDArray[np.int64]:
+    """Give the number of the first row of each row group of a file, and that of all rows."""
     with whole(path):
         metadata = pq.read_metadata(path)
     counts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-    return np.cumsum(counts, dtype=np.int64)
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
 def read_group(path: Path, group: int, columns: tuple[str, ...] | None) -> pa.Table:

@@ -18,13 +18,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import ImagemillError
-from tasks.load.files import secrets, without_credentials
+from tasks.load.files import HOUSE, VERSION_FILE, secrets, without_credentials
 from tasks.load.remote import filesystem, speaking
-from tasks.store.local import HOUSE, TABLES, VERSION_FILE, Store, sha256_of
+from tasks.store.history import time_of
+from tasks.store.local import Store, entries, sha256_of, version_text
 
 CACHE = "IMAGEMILL_CACHE"  # the environment's name for where local copies lie
 LEASE_SECONDS = 60.0
@@ -86,7 +88,9 @@ class ObjectStore(Store):
             raise
         except OSError as error:
             text = str(error.strerror or error).removeprefix(f"{self.location}: ")
-            raise ImagemillError(f"{self.location}: {text}; the dataset is as it was, run again") from error
+            raise ImagemillError(
+                f"{self.location}: {text}; each version is there whole or not at all, run again"
+            ) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -138,7 +142,8 @@ class ObjectStore(Store):
         """Renew the lease; should that fail for long, the version's conditional write still decides."""
         while not done.wait(LEASE_SECONDS / RENEWED):
             try:
-                self._remote[0].pipe_file(self._path(f"{HOUSE}/lease.json"), self._lease())
+                with speaking(self.location, secrets(self.url, {})):
+                    self._remote[0].pipe_file(self._path(f"{HOUSE}/lease.json"), self._lease())
             except OSError:
                 time.sleep(1)
 
@@ -153,7 +158,7 @@ class ObjectStore(Store):
         for number in sorted(set(numbers) - set(super().versions())):
             self._fetch(f"{HOUSE}/versions/{numbers[number]}", self.version_path(number))
         version = self.latest()
-        for entry in (one for table in TABLES for one in version[table]) if version else ():
+        for entry in entries(version) if version else ():
             if not self.holds(entry):
                 self._fetch(_name(entry), self.path(entry["object"]), entry["sha256"])
         return self
@@ -176,19 +181,17 @@ class ObjectStore(Store):
 
         Raises ``ImagemillError`` where the number is taken.
         """
-        entries = [entry for table in TABLES for entry in version[table]]
         with self._speaking() as fs:
             there = fs.find(self._path(""), detail=True) if fs.isdir(self._remote[1]) else {}
             sizes = {name: about["size"] for name, about in there.items()}
-            for entry in entries:
+            for entry in entries(version):
                 path = self._path(_name(entry))
                 if sizes.get(path) != entry["bytes"]:
                     fs.put_file(str(self.path(entry["object"])), path)
-        text = json.dumps(version, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         name = f"{HOUSE}/versions/{self.version_path(version['version']).name}"
         try:
             with self._speaking() as fs:
-                fs.pipe_file(self._path(name), text.encode(), mode="create")
+                fs.pipe_file(self._path(name), version_text(version).encode(), mode="create")
         except FileExistsError as error:
             raise ImagemillError(
                 f"{self.location}: version {version['version']} was committed by another run meanwhile; run again"
@@ -205,11 +208,19 @@ class ObjectStore(Store):
     def mark_written(self, version: Mapping[str, Any]) -> None:
         """Remember that the pages tell of this version; then remove what was superseded a day ago."""
         super().mark_written(version)
-        named = {self._path(_name(entry)) for table in TABLES for entry in version[table]}
+        named = {self._path(_name(entry)) for one in self._read(version) for entry in entries(one)}
         with self._speaking() as fs:
             for path, about in fs.find(self._path(""), detail=True).items():
                 if path.endswith(".parquet") and path not in named and _age(about) > GRACE:
                     fs.rm_file(path)
+
+    def _read(self, newest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """Give the versions that someone may be reading: the newest, and those superseded less than a day ago."""
+        yield newest
+        since = (datetime.now(UTC) - GRACE).timestamp()
+        for number, after in pairwise(self.versions()):
+            if time_of(self.version(after)) > since:
+                yield self.version(number)
 
 
 def _age(about: Mapping[str, Any]) -> timedelta:

@@ -39,7 +39,6 @@ class TorchStream(IterableDataset):  # type: ignore[misc]
         self._options = options
         self._epoch = 0
         self._rank = _rank() or (0, 1)
-        self._even = bool(options["even"])
 
     def set_epoch(self, epoch: int) -> None:
         """Draw another order: before each epoch, in each rank."""
@@ -47,9 +46,9 @@ class TorchStream(IterableDataset):  # type: ignore[misc]
         self._rank = _rank() or self._rank
 
     def __len__(self) -> int:
-        """Give this rank's number of rows."""
+        """Give this rank's number of rows; with several workers and ``even`` a few fewer may come."""
         self._rank = _rank() or self._rank
-        low, high = Share.of(*self._rank, 0, 1).bounds(len(self.rows), self._even)
+        low, high = Share.of(*self._rank, 0, 1).bounds(len(self.rows), self._options["even"])
         return high - low
 
     def __iter__(self) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import jsonschema
+import pyarrow as pa
 import pytest
 
 from tasks.errors import ImagemillError, RequestError
@@ -18,6 +19,7 @@ from tasks.run.replay import Replayer
 from tasks.store.dataset import open_dataset
 from tasks.store.lineage import Lineage, events, place
 from tasks.store.local import Store
+from tasks.store.remote import ObjectStore
 from tests.tasks.run.serial import serial
 
 ROOT = Path(__file__).parents[3]
@@ -155,6 +157,33 @@ def test_a_run_and_its_stages_tell_what_they_read_and_wrote(made: tuple[Store, d
     columns = features["facets"]["columnLineage"]["fields"]
     assert set(columns) == set(schemas["features"].names)
     assert [columns[name]["inputFields"][0]["field"] for name in ("id", "moments")] == ["uri", "bytes"]
+
+
+def test_a_dataset_in_an_object_store_is_named_by_its_url(made: tuple[Store, dict[str, Any], Any]) -> None:
+    store, version, schemas = made
+    store.path("lineage/events.jsonl").unlink(missing_ok=True)
+    for url, name in (("s3://bucket/sets/small", "sets/small/data"), ("s3://bucket", "data")):
+        a_run(lineage_of(ObjectStore(store.root, url), version), version, schemas)
+        images = valid(events(store))[-1]["outputs"][0]
+        assert (images["namespace"], images["name"]) == ("s3://bucket", name)
+
+
+def test_only_the_columns_that_are_told_are_read(
+    made: tuple[Store, dict[str, Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, version, _ = made
+    read = set[str]()
+    table = Store.table
+
+    def recording(self: Store, entry: Any, columns: Any = None, filters: Any = None) -> pa.Table:
+        found = table(self, entry, columns, filters)
+        read.update(found.column_names)
+        return found
+
+    monkeypatch.setattr(Store, "table", recording)
+    metrics = lineage_of(store, version)._metrics(version)
+    assert read == metrics.keys() >= {"bytes", "dark"}
+    assert lineage_of(store, version)._metrics({"measures": []})["bytes"].count == 0
 
 
 def test_a_failed_run_says_why_and_a_wrong_request_says_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -20,6 +21,8 @@ import imagemill
 from tasks.errors import ImagemillError, RequestError
 from tasks.store.reading import Rows, Share
 from tests.tasks.formats.made import labelled, masked, photographs, ran, rows
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,14 @@ def test_what_is_not_there_is_named(classes: Path) -> None:
     ):
         with pytest.raises(RequestError, match=message):
             dataset.rows(**options)  # type: ignore[arg-type]
+
+
+def test_a_table_of_a_split_that_is_not_there_is_named_too(classes: Path) -> None:
+    dataset = imagemill.open(classes)
+    for read in (dataset.table, dataset.files, dataset.entries):
+        with pytest.raises(RequestError, match="no rows in a split 'typo'; there are test, train"):
+            read(split="typo")
+    assert len(dataset.table(split="test")) + len(dataset.table(split="train")) == len(dataset)
 
 
 def test_an_epoch_holds_every_row_once_in_an_order_of_its_own(many: Rows) -> None:
@@ -207,6 +218,16 @@ def test_images_are_found_in_their_shard_byte_for_byte(many: Rows, tmp_path: Pat
     path = imagemill.open(masked(tmp_path)).files()[0]
     masks = offsets(path, 0, "mask")
     assert masks is not None and sorted(length == NONE for length in masks[:, 1]) == [False, True]
+
+
+def test_images_are_found_in_a_process_that_has_imported_nothing_else(many: Rows) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tasks.store.offsets import offsets\n"
+        "print(offsets(Path(sys.argv[1]), 0, 'image').shape)"
+    )
+    command = [sys.executable, "-c", code, str(many.dataset.files()[0])]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0 and done.stdout.endswith(", 2)\n"), done.stderr
 
 
 def test_rows_that_another_writer_compressed_are_read_all_the_same(many: Rows, tmp_path: Path) -> None:

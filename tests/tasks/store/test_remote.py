@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow.dataset
 import pyarrow.fs
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner
 from PIL import Image
 
@@ -153,6 +155,52 @@ def test_what_no_version_names_is_removed_after_a_while(
     newest = run(tmp_path, url).version["files"][0]["path"]
     found = names(s3, url)
     assert newest in found and not {old, new} & found
+
+
+def test_what_was_superseded_just_now_stays_however_old_it_is(
+    s3: Any, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = run(tmp_path, url).version["files"][0]["path"]
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    s3.put_object(Bucket=bucket, Key=f"{prefix}/data/stray.parquet", Body=b"of a killed run")
+    monkeypatch.setattr(remote, "_age", lambda about: timedelta(days=30))
+    image(tmp_path, 7)
+    new = run(tmp_path, url).version["files"][0]["path"]
+    found = names(s3, url)
+    assert {old, new} <= found and "data/stray.parquet" not in found
+
+
+def test_a_drivers_own_errors_do_not_end_the_renewing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(remote.time, "sleep", lambda seconds: None)
+    store = ObjectStore.at(url)
+    fs, tried = store._remote[0], threading.Event()
+    pipe_file = fs.pipe_file
+
+    def failing(path: str, *args: Any, **options: Any) -> None:
+        if "mode" in options:
+            return pipe_file(path, *args, **options)
+        renewals.append(path)
+        if len(renewals) > 1:
+            tried.set()
+        raise EndpointConnectionError(endpoint_url="http://nowhere")
+
+    renewals: list[str] = []
+    monkeypatch.setattr(fs, "pipe_file", failing)
+    with store.locked():
+        assert tried.wait(30), "the first error ended it"
+
+
+def test_an_error_promises_nothing_of_the_commit(s3: Any, url: str, tmp_path: Path) -> None:
+    run(tmp_path, url)
+    store = ObjectStore.at(url)
+    bucket = url.removeprefix("s3://").partition("/")[0]
+    for name in names(s3, url):
+        s3.delete_object(Bucket=bucket, Key=f"{url.removeprefix(f's3://{bucket}/')}/{name}")
+    s3.delete_bucket(Bucket=bucket)
+    with pytest.raises(ImagemillError, match="each version is there whole or not at all, run again"):
+        store.write_beside("README.md", "text")
+    assert store.versions() == [1]
 
 
 def test_a_file_that_was_tampered_with_there_is_not_taken(s3: Any, url: str, tmp_path: Path) -> None:
