@@ -98,9 +98,8 @@ def _prepare(**asked: Any) -> State[Result]:
         graph = request.graph()
         store = request.place_of(graph.spec)  # what is there is fetched once it is locked
         with get_client(sync_client=True) as client:
-            others = {
-                tag for tag in flow_run.tags if not tag.startswith("dataset:")
-            }  # its deployment's, not this run's
+            # A deployment's tag names its own dataset, and this run may write another.
+            others = {tag for tag in flow_run.tags if not tag.startswith("dataset:")}
             client.update_flow_run(UUID(_run_id()), tags={*others, *tags(request.pipeline, store)})
         with store.locked(), ExitStack() as stack:
             result = Preparation(request, graph, store, monitor, stack).run_through()
