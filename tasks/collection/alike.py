@@ -55,10 +55,13 @@ def near(values: pa.ChunkedArray, row_bytes: int, bits: int, limit: int, method:
         column[:] = hashes_of[own, :, i].reshape(-1)
     del words, hashes_of  # ten million hashes are 320 MB: one copy at a time
     warn_of_collisions(columns[:, ::apiece].T, limit, method)
-    groups = search.grouped(columns, limit, np.arange(columns.shape[1]) // apiece)[::apiece]
-    places = np.zeros(len(first), dtype=np.int64)
-    places[own] = groups
-    return _spread(places[first], there)
+    owners = np.arange(columns.shape[1], dtype=np.uint32) // apiece
+    groups = search.grouped(columns, limit, owners)[::apiece]
+    del columns
+    labels = np.zeros(len(first), dtype=np.int64)
+    labels[own] = groups
+    del own, groups, owners
+    return _spread(labels[first], there)
 
 
 def _there(values: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -66,10 +69,13 @@ def _there(values: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def _spread(labels: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Give each row its group: ``keepers.NO_GROUP`` where it is alone in it, or has no value."""
-    counts = np.bincount(labels, minlength=1)
+    """Give each row its group: ``keepers.NO_GROUP`` where it is alone in it, or has no value. Writes to ``labels``."""
+    alone = np.bincount(labels, minlength=1)[labels] == 1
+    labels[alone] = keepers.NO_GROUP
+    if there.all():
+        return labels
     groups = np.full(len(there), keepers.NO_GROUP, dtype=np.int64)
-    groups[there] = np.where(counts[labels] > 1, labels, keepers.NO_GROUP)
+    groups[there] = labels
     return groups
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]  # n x words: a hash a row
 Rows = NDArray[np.int64]
+Labels = NDArray[np.uint32]  # rows' numbers, as an entry of a table holds them
 Accepts = Callable[[Rows, Rows], NDArray[np.bool_]]  # says which pairs count, beside the distance of their hashes
 
 EVERY_PAIR = 4096  # hashes up to which all pairs are compared
@@ -29,6 +31,7 @@ CACHED = 1 << 14  # hashes mixed at a time, in the processor's cache
 BLOCK = 1 << 20  # pairs compared at a time
 VECTORS = 1 << 14  # projected at a time
 SAMPLED = 200_000  # pairs from which collisions are estimated
+UPPER = int(sys.byteorder == "little")  # which half of an entry is its upper one
 INDEX = np.uint64(0xFFFFFFFF)  # the half of a table's entry that says which hash; the other half is the table's key
 
 
@@ -58,16 +61,16 @@ def components(words: Words, distance: int, owners: Rows, accepts: Accepts | Non
 
     Hashes with equal ``owners`` (0 .. n-1) are one from the start. The groups depend on nothing but the arguments.
     """
-    return grouped(np.ascontiguousarray(words.T), distance, owners, accepts)
+    return grouped(np.ascontiguousarray(words.T), distance, owners.astype(np.uint32), accepts).astype(np.int64)
 
 
-def grouped(columns: Words, distance: int, owners: Rows, accepts: Accepts | None = None) -> Rows:
+def grouped(columns: Words, distance: int, owners: Labels, accepts: Accepts | None = None) -> Labels:
     """Group hashes as ``components`` does; ``columns`` has a row a word (words x n), so that nothing is copied.
 
-    Memory: about 10 bytes a hash and 30 more a thread, beside the arguments.
+    Memory: about 10 bytes a thread and hash, beside the arguments.
     """
     count = columns.shape[1]
-    groups = _Groups(columns, distance, owners.copy(), accepts)
+    groups = _Groups(columns, distance, owners, accepts)
     if count <= EVERY_PAIR:
         for step in range(1, count):
             left = np.arange(count - step)
@@ -110,7 +113,7 @@ def _table(band: Rows, width: int, first: int, rng: np.random.Generator) -> _Tab
 class _Groups:
     """Hashes with the group that each is in by now; searched by several threads, joined by one at a time."""
 
-    def __init__(self, columns: Words, distance: int, labels: Rows, accepts: Accepts | None) -> None:
+    def __init__(self, columns: Words, distance: int, labels: Labels, accepts: Accepts | None) -> None:
         self.columns = columns
         self.distance = distance
         self.labels = labels
@@ -129,8 +132,8 @@ class _Groups:
                     keys += (column[start : start + CACHED] & mask) * factor
             mixed[start : start + CACHED] |= keys & ~INDEX
         mixed.sort()
-        keys = mixed >> np.uint64(32)
-        starts = np.flatnonzero(keys[1:] == keys[:-1])
+        halves = mixed.view(np.uint32)[UPPER::2]
+        starts = np.flatnonzero(halves[1:] == halves[:-1])
         left, step = CROWD * len(mixed), 1
         while len(starts) and left > 0:
             for some in np.array_split(starts, math.ceil(len(starts) / BLOCK)):
@@ -138,8 +141,8 @@ class _Groups:
                 self.join(*self._likely(one, other, table.first))
             left -= len(starts)
             step += 1
-            starts = starts[starts + step < len(keys)]
-            starts = starts[keys[starts] == keys[starts + step]]
+            starts = starts[starts + step < len(halves)]
+            starts = starts[halves[starts] == halves[starts + step]]
 
     def _likely(self, left: Rows, right: Rows, first: int) -> tuple[Rows, Rows]:
         """Leave out pairs that differ too much in one word, then in two: 19 of 20 unrelated ones end here."""
@@ -174,7 +177,7 @@ def _share(distance: int, width: int, words: int) -> int:
     return math.ceil(share + 4 * math.sqrt(share * (1 - distance / (64 * width)) * (1 - words / width)))
 
 
-def _joined(labels: Rows, left: Rows, right: Rows) -> Rows:
+def _joined(labels: Labels, left: Labels, right: Labels) -> Labels:
     """Give the labels after joining pairs of them; a group is called by its smallest label."""
     names, places = np.unique(np.concatenate([left, right]), return_inverse=True)
     edges = (np.ones(len(left), dtype=np.int8), (places[: len(left)], places[len(left) :]))
@@ -182,9 +185,9 @@ def _joined(labels: Rows, left: Rows, right: Rows) -> Rows:
     from scipy.sparse.csgraph import connected_components
 
     _, groups = connected_components(coo_array(edges, shape=(len(names), len(names))), directed=False)
-    smallest = np.full(len(names), np.iinfo(np.int64).max)
+    smallest = np.full(len(names), np.iinfo(np.uint32).max, dtype=np.uint32)
     np.minimum.at(smallest, groups, names)
-    renamed = np.arange(len(labels))
+    renamed = np.arange(len(labels), dtype=np.uint32)
     renamed[names] = smallest[groups]
     return renamed[labels]
 

@@ -71,6 +71,8 @@ class Verdicts(Mapping[str, Fates]):
             flags = pc.is_in(decided.column("reason"), pa.array(sorted(node.operation.flags), pa.string()))
             self.left[node.id] = decided.filter(pc.invert(flags)).cast(DECIDED)
             self.flagged[node.id] = decided.filter(flags).cast(DECIDED)
+            del table, decided
+            pa.default_memory_pool().release_unused()  # of ten million rows it keeps hundreds of megabytes
 
     def _table(self, node: Node, operation: Dataset) -> pa.Table:
         """Give what a step decides on: of one that groups, the rows in a group; sorted by id."""
