@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 10**6
 
 
 def simulated(rows: int, leaf: int) -> Verdicts:
