@@ -53,8 +53,11 @@ class LocalFiles(Files):
                     if name[0] == "." and not hidden:
                         continue
                     if entry.is_dir(follow_symlinks=False):
+                        inner = f"{prefix}{name}/"
+                        if not (inner.startswith(below) or below.startswith(inner)):
+                            continue
                         if (depth is None or len(folders) < depth) and not _is_dataset(entry):
-                            folders.append((self._scan(prefix + name), f"{prefix}{name}/"))
+                            folders.append((self._scan(prefix + name), inner))
                             break
                     else:
                         yield (prefix + name, *_stat_entry(entry))

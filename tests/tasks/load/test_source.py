@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tasks.errors import Rejected, RequestError
 from tasks.load.header import Limits
 from tasks.load.listing import LISTING, key
+from tasks.load.local import LocalFiles
 from tasks.load.source import Source, SourceLimits, SourceSpec, open_source
 
 
@@ -342,3 +343,12 @@ def test_listing_and_reading_are_quick(tmp_path: Path) -> None:
     for i in range(1000):
         source.read(f"3/{i:05}.jpg")
     assert time.perf_counter() - start < 0.3
+
+
+def test_a_walk_below_a_folder_enters_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "a/b/one.xml", "a/b/c/two.xml", "a/bc/three.xml", "d/four.xml", "five.xml")
+    scanned, scan = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (scanned.append(os.path.relpath(path, tmp_path)), scan(path))[1])
+    found = {name for name, _, _ in LocalFiles(str(tmp_path)).walk(below="a/b/")}
+    assert {"a/b/one.xml", "a/b/c/two.xml"} <= found and "d/four.xml" not in found
+    assert scanned == [".", "a", "a/b", "a/b/c"]

@@ -252,7 +252,7 @@ def test_a_feature_step_that_is_not_before_is_a_mistake() -> None:
 def test_deciding_takes_a_few_bytes_a_row_whatever_the_number_of_leaves() -> None:
     few, many = (simulated_peak(rows) for rows in (30_000, 150_000))
     assert many["left"]["near"] > 10_000 and many["leaves"] > few["leaves"] > 8  # at most HELD are in memory
-    assert (many["peak_mb"] - few["peak_mb"]) * 1e6 / 120_000 < 250  # bytes a row; 167 at 10 million (docs/benchmarks.md)
+    assert (many["peak_mb"] - few["peak_mb"]) * 1e6 / 120_000 < 250  # bytes a row; 167 at 10 million
 
 
 def simulated_peak(rows: int) -> dict:
