@@ -19,19 +19,35 @@ from __future__ import annotations
 import io
 import logging
 import math
-import re
 import struct
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from tasks.errors import Rejected
-from tasks.load import jpeg, raster
-from tasks.load.color import to_srgb
+from tasks.load.dicom_pixels import (
+    BIG_ENDIAN,
+    END,
+    GRAY,
+    IMPLICIT,
+    JPEG,
+    JPEG2000,
+    MODES,
+    NATIVE,
+    PALETTE,
+    RLE,
+    UNDEFINED,
+    Body,
+    Picture,
+    check_container,
+    check_native,
+    encoded_frames,
+    given_pixels,
+    stored_values,
+)
 from tasks.load.header import Header, Limits, check_frames, check_size
 from tasks.load.verdicts import (
     BROKEN,
@@ -43,12 +59,6 @@ from tasks.load.verdicts import (
     broken,
     verdicts,
 )
-
-_IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
-_NATIVE: Final = frozenset({_IMPLICIT, "1.2.840.10008.1.2.1", _BIG_ENDIAN})
-_JPEG: Final = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
-_JPEG2000: Final = frozenset({"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"})
-_RLE: Final = "1.2.840.10008.1.2.5"
 
 _CLASS, _SYNTAX = 0x00020002, 0x00020010
 _SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES = 0x00280002, 0x00280004, 0x00280006, 0x00280008
@@ -71,58 +81,6 @@ _WANTED: Final[list[Any]] = [
     *(_SPACING, _IMAGER_SPACING),
 ]
 _PIXELS: Final = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
-_UNDEFINED: Final = 0xFFFFFFFF
-_ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
-
-_GRAY: Final = frozenset({"MONOCHROME1", "MONOCHROME2"})
-_PALETTE: Final = "PALETTE COLOR"
-_MODES: Final = {
-    "RGB": "RGB",
-    "YBR_FULL": "YCbCr",
-    "YBR_FULL_422": "YCbCr",
-    "YBR_ICT": "YCbCr",
-    "YBR_RCT": "YCbCr",
-    _PALETTE: "P",
-}
-# The markers by which libjpeg knows a JPEG's colours (a shorter Adobe marker does not count)
-_SAYS_COLORS: Final = re.compile(rb"JFIF\0|\xff\xee\x00[\x0e-\xff]Adobe")
-# JPEG's own word for "not YCbCr" (APP14, no transform).
-_ADOBE_RGB: Final = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
-
-
-class Body(NamedTuple):
-    """The element that holds the pixels, and where its value lies."""
-
-    keyword: str
-    vr: str
-    start: int
-    end: int
-
-
-class Picture(NamedTuple):
-    """What the elements say of the pixels."""
-
-    syntax: str
-    body: Body
-    photometric: str
-    samples: int
-    planar: int
-    frames: int
-    rows: int
-    columns: int
-    allocated: int
-    stored: int
-    signed: bool
-    rescale: tuple[tuple[float, float], ...] | None  # each frame's slope and intercept; None where all change nothing
-    palette: tuple[int, NDArray[Any]] | None  # the first value that is looked up, and entries x 3
-    profile: bytes | None
-    offsets: tuple[bytes, bytes] | None
-    spacing: tuple[float, float] | None  # mm from one pixel to the next, x before y
-
-    @property
-    def exact(self) -> bool:
-        """Whether values are integers, not floating point."""
-        return self.body.keyword == "PixelData"
 
 
 def read_header(data: bytes, limits: Limits) -> Header:
@@ -136,10 +94,10 @@ def decode_from(data: bytes, frame: int = 0) -> Iterator[NDArray[Any]]:
     """The frames from this number on, the elements read once."""
     with verdicts("dicom"):
         picture = _read(data, None)
-        encoded = None if picture.syntax in _NATIVE else islice(_encoded(data, picture), frame, None)
+        encoded = None if picture.syntax in NATIVE else islice(encoded_frames(data, picture), frame, None)
     for number in range(frame, picture.frames):
         with verdicts("dicom"):
-            pixels = _pixels(_stored(data, picture, number, encoded), picture, number)
+            pixels = given_pixels(stored_values(data, picture, number, encoded), picture, number)
         yield pixels
 
 
@@ -179,9 +137,9 @@ def _elements(data: bytes, file: io.BytesIO) -> tuple[str, Body, Elements]:
         start = file.tell()
         end = start + length
         if tag in _PIXELS:
-            body = Body(_PIXELS[tag], vr or "OW", start, end if length != _UNDEFINED else -1)
+            body = Body(_PIXELS[tag], vr or "OW", start, end if length != UNDEFINED else -1)
             return True
-        if length != _UNDEFINED and end > len(data):
+        if length != UNDEFINED and end > len(data):
             raise Rejected(TRUNCATED, "dicom: the file ends within an element")
         return False
 
@@ -192,16 +150,16 @@ def _elements(data: bytes, file: io.BytesIO) -> tuple[str, Body, Elements]:
     syntax = meta.text(_SYNTAX)
     if not syntax:
         raise Rejected(TRUNCATED if file.tell() >= len(data) else CORRUPT, "dicom: no transfer syntax")
-    if syntax not in _NATIVE | _JPEG | _JPEG2000 | {_RLE}:
+    if syntax not in NATIVE | JPEG | JPEG2000 | {RLE}:
         name = UID(syntax).name if UID(syntax).type else "unknown"  # not quoted: it may be damaged
         message = f"dicom: the transfer syntax ({name}) is not read here: convert it first (dcmconv, dcmdjpeg)"
         raise Rejected(UNSUPPORTED_FORMAT, message)
-    little = syntax != _BIG_ENDIAN
-    found = read_dataset(file, syntax == _IMPLICIT, little, stop_when=stop, specific_tags=_WANTED)
+    little = syntax != BIG_ENDIAN
+    found = read_dataset(file, syntax == IMPLICIT, little, stop_when=stop, specific_tags=_WANTED)
     elements = Elements(found, "<" if little else ">")
     if body is None:
         # A sequence of undefined length has a mark where it ends.
-        mark = struct.pack(f"{elements.order}HHI", _END >> 16, _END & 0xFFFF, 0)
+        mark = struct.pack(f"{elements.order}HHI", END >> 16, END & 0xFFFF, 0)
         whole = end == len(data) or (end > len(data) and data.endswith(mark))
         if not whole or _ROWS in found or "Image" in UID(meta.text(_CLASS)).name:
             raise Rejected(TRUNCATED, "dicom: the file ends before its pixels")
@@ -284,8 +242,8 @@ def _picture(data: bytes, syntax: str, body: Body, elements: Elements, limits: L
     _check_kind(syntax, exact, photometric, samples, allocated, stored, signed, high)
     if elements.items(_LOOKUP):
         raise Rejected(UNSUPPORTED_FORMAT, "dicom: values behind a modality lookup table are not read here")
-    rescale = _rescale(elements, frames) if photometric in _GRAY and exact else None
-    if stored > 16 and exact and (rescale is None or photometric not in _GRAY):
+    rescale = _rescale(elements, frames) if photometric in GRAY and exact else None
+    if stored > 16 and exact and (rescale is None or photometric not in GRAY):
         raise Rejected(UNSUPPORTED_DTYPE, f"dicom: {stored}-bit integers without a rescale; up to 16 are read here")
     picture = Picture(
         syntax,
@@ -300,32 +258,32 @@ def _picture(data: bytes, syntax: str, body: Body, elements: Elements, limits: L
         stored,
         bool(signed),
         rescale,
-        _palette(elements) if photometric == _PALETTE else None,
+        _palette(elements) if photometric == PALETTE else None,
         elements.raw(_PROFILE) or None,
         (elements.raw(_OFFSETS), elements.raw(_LENGTHS)) if elements.raw(_OFFSETS) else None,
         elements.spacing(),
     )
-    if syntax in _NATIVE:
-        return picture._replace(body=_check_native(data, picture))
-    return picture._replace(body=body._replace(end=_check_container(data, picture)))
+    if syntax in NATIVE:
+        return picture._replace(body=check_native(data, picture))
+    return picture._replace(body=body._replace(end=check_container(data, picture)))
 
 
 def _check_kind(
     syntax: str, exact: bool, photometric: str, samples: int, allocated: int, stored: int, signed: int, high: int
 ) -> None:
-    if photometric not in _GRAY and photometric not in _MODES:
+    if photometric not in GRAY and photometric not in MODES:
         raise Rejected(UNSUPPORTED_FORMAT, "dicom: its colour space (photometric interpretation) is not read here")
     if samples not in (1, 3):
         raise Rejected(UNSUPPORTED_CHANNELS, f"dicom: {samples} channels; gray and RGB are read here")
-    gray = photometric in _GRAY
-    if (samples == 1) != (gray or photometric == _PALETTE):
+    gray = photometric in GRAY
+    if (samples == 1) != (gray or photometric == PALETTE):
         raise Rejected(CORRUPT, f"dicom: {samples} channels of {photometric}")
-    if not exact and (syntax not in _NATIVE or not gray or allocated not in (32, 64)):
+    if not exact and (syntax not in NATIVE or not gray or allocated not in (32, 64)):
         raise Rejected(CORRUPT, f"dicom: {allocated}-bit floats of {photometric} in this transfer syntax")
     if not exact:
         return
-    depths = (1, 8, 16, 32) if syntax in _NATIVE else (8, 16)
-    if allocated not in depths or (allocated == 1 and (not gray or syntax == _BIG_ENDIAN)):
+    depths = (1, 8, 16, 32) if syntax in NATIVE else (8, 16)
+    if allocated not in depths or (allocated == 1 and (not gray or syntax == BIG_ENDIAN)):
         raise Rejected(UNSUPPORTED_DTYPE, f"dicom: values of {allocated} bits of {photometric} in this transfer syntax")
     if not 1 <= stored <= allocated or signed > 1:
         raise Rejected(CORRUPT, f"dicom: {stored} of {allocated} bits stored, sign {signed}")
@@ -333,11 +291,11 @@ def _check_kind(
         raise Rejected(UNSUPPORTED_DTYPE, f"dicom: {stored} bits up to bit {high}; the lowest bits are read here")
     if signed and (not gray or allocated == 1):
         raise Rejected(UNSUPPORTED_DTYPE, f"dicom: signed values of {photometric}")
-    if syntax in _JPEG and (stored != 8 or allocated != 8 or signed):
+    if syntax in JPEG and (stored != 8 or allocated != 8 or signed):
         raise Rejected(UNSUPPORTED_DTYPE, f"dicom: {stored}-bit JPEG; 8 bits are read here")
-    if "YBR" in photometric and syntax not in _JPEG | _JPEG2000 and (stored != 8 or allocated != 8):
+    if "YBR" in photometric and syntax not in JPEG | JPEG2000 and (stored != 8 or allocated != 8):
         raise Rejected(UNSUPPORTED_DTYPE, f"dicom: {stored}-bit {photometric}; 8 bits are read here")
-    if photometric in ("YBR_ICT", "YBR_RCT") and syntax not in _JPEG | _JPEG2000:
+    if photometric in ("YBR_ICT", "YBR_RCT") and syntax not in JPEG | JPEG2000:
         raise Rejected(CORRUPT, f"dicom: {photometric} in a transfer syntax without it")
 
 
@@ -385,201 +343,11 @@ def _palette(elements: Elements) -> tuple[int, NDArray[Any]]:
 def _mode(picture: Picture) -> str:
     if not picture.exact:
         return "F" if picture.allocated == 32 else "F;64"
-    if picture.photometric in _GRAY:
+    if picture.photometric in GRAY:
         if picture.stored == 1:
             return "1"
         if picture.signed:
             return f"I;{picture.stored}S"
         return "L" if picture.stored <= 8 else f"I;{picture.stored}"
-    mode = _MODES[picture.photometric]
+    mode = MODES[picture.photometric]
     return mode if picture.stored <= 8 else f"{mode};{picture.stored}"
-
-
-# --- the pixels as stored
-
-
-def _check_native(data: bytes, picture: Picture) -> Body:
-    body = picture.body
-    if body.end < 0:
-        raise Rejected(CORRUPT, "dicom: uncompressed pixels of undefined length")
-    if body.end > len(data):
-        raise Rejected(TRUNCATED, "dicom: the file ends before the last of its pixels")
-    samples = 2 if picture.photometric == "YBR_FULL_422" else picture.samples
-    bits = picture.rows * picture.columns * picture.frames * samples * picture.allocated
-    if body.end - body.start < (bits + 7) // 8:
-        raise Rejected(CORRUPT, f"dicom: {body.end - body.start} bytes of pixels, not {(bits + 7) // 8}")
-    if samples == 2 and picture.columns % 2:
-        raise Rejected(CORRUPT, "dicom: YBR_FULL_422 of an odd width")
-    return body
-
-
-def _check_container(data: bytes, picture: Picture) -> int:
-    """Walk the fragments to the delimiter, whose place is given: pydicom does without one."""
-    at = picture.body.start
-    if picture.body.end >= 0:
-        raise Rejected(CORRUPT, "dicom: compressed pixels of defined length")
-    fragments = -1  # the first is the table of offsets
-    while True:
-        if at + 8 > len(data):
-            raise Rejected(TRUNCATED, "dicom: the file ends before the last of its pixels")
-        group, element, length = struct.unpack_from("<HHI", data, at)
-        tag = group << 16 | element
-        at += 8
-        if tag == _END:
-            break
-        if tag != _ITEM or length == _UNDEFINED:
-            raise Rejected(CORRUPT, f"dicom: no fragment at byte {at - 8}")
-        at += length
-        fragments += 1
-    if fragments < picture.frames:
-        raise Rejected(CORRUPT, f"dicom: {picture.frames} frames said, {max(fragments, 0)} fragments found")
-    return at
-
-
-def _encoded(data: bytes, picture: Picture) -> Iterator[bytes]:
-    from pydicom.encaps import generate_frames
-
-    body = data[picture.body.start : picture.body.end]
-    return generate_frames(body, number_of_frames=picture.frames, extended_offsets=picture.offsets)
-
-
-def _stored(data: bytes, picture: Picture, number: int, encoded: Iterator[bytes] | None) -> NDArray[Any]:
-    """One frame's values, H x W x samples: integers as wide as allocated, YBR as RGB already."""
-    if encoded is None:
-        body = memoryview(data)[picture.body.start : picture.body.end]
-        if picture.allocated == 1:
-            pixels = _bits(body, number * picture.rows * picture.columns, picture.rows * picture.columns)
-        else:
-            pixels = _by_pydicom(body, picture, number, picture.frames)
-    else:
-        frame = next(encoded, None)
-        if frame is None:
-            raise Rejected(CORRUPT, f"dicom: {picture.frames} frames said, {number} found")
-        if picture.syntax in _JPEG:
-            pixels = _by_jpeg(frame, picture)
-        elif picture.syntax == _RLE:
-            pixels = _by_rle(frame, picture)
-        else:
-            pixels = _by_jpeg2000(frame, picture)
-    return np.asarray(pixels).reshape(picture.rows, picture.columns, picture.samples)
-
-
-def _bits(body: memoryview, start: int, count: int) -> NDArray[Any]:
-    """Bits from this one on; pydicom misses the last of frames that begin within a byte."""
-    packed = np.frombuffer(body[start // 8 : (start + count + 7) // 8], np.uint8)
-    return np.unpackbits(packed, bitorder="little")[start % 8 :][:count]
-
-
-def _by_pydicom(body: Any, picture: Picture, number: int, frames: int) -> NDArray[Any]:
-    from pydicom.pixels.decoders.base import get_decoder
-
-    said: dict[str, Any] = {
-        "pixel_keyword": picture.body.keyword,
-        "pixel_vr": picture.body.vr,
-        "photometric_interpretation": picture.photometric,
-        "samples_per_pixel": picture.samples,
-        "planar_configuration": picture.planar,
-        "number_of_frames": frames,
-        "rows": picture.rows,
-        "columns": picture.columns,
-        "bits_allocated": picture.allocated,
-        "bits_stored": picture.stored,
-        "pixel_representation": int(picture.signed),
-        "allow_excess_frames": False,
-    }
-    # Named, lest a package that happens to be installed decodes instead.
-    plugin = "" if picture.syntax in _NATIVE else "pillow"
-    pixels, _ = get_decoder(picture.syntax).as_array(body, index=number, decoding_plugin=plugin, **said)
-    return np.asarray(pixels)
-
-
-def _by_jpeg(frame: bytes, picture: Picture) -> NDArray[Any]:
-    """Not by pydicom: Pillow lets libjpeg fill what is damaged."""
-    if not frame.startswith(b"\xff\xd8"):
-        raise Rejected(CORRUPT, "dicom: a frame that is no JPEG")
-    found = jpeg.markers(frame)
-    _check_frame(picture, found.width, found.height, found.channels)
-    if picture.photometric == "RGB" and not _SAYS_COLORS.search(frame, 0, found.scan):
-        frame = frame[:2] + _ADOBE_RGB + frame[2:]  # libjpeg would take it for YCbCr
-    return jpeg.decode(frame)
-
-
-def _by_jpeg2000(frame: bytes, picture: Picture) -> NDArray[Any]:
-    from pydicom.encaps import encapsulate
-
-    limits = Limits(pixels=max(Limits().pixels, picture.rows * picture.columns))
-    header = raster.read_header(frame, "jpeg2000", limits)
-    _check_frame(picture, header.width, header.height, 3 if header.mode == "RGB" else 1)
-    return _by_pydicom(encapsulate([frame]), picture, 0, 1)
-
-
-def _check_frame(picture: Picture, width: int, height: int, channels: int) -> None:
-    if (width, height, channels) != (picture.columns, picture.rows, picture.samples):
-        said = f"{picture.columns} x {picture.rows} x {picture.samples}"
-        raise Rejected(CORRUPT, f"dicom: {said} said, a frame has {width} x {height} x {channels}")
-
-
-def _by_rle(frame: bytes, picture: Picture) -> NDArray[Any]:
-    """A segment a byte of each channel, the highest first, each packed as Macintosh's PackBits.
-
-    By Pillow, not pydicom, which expands a segment to any length and takes 0.25 s for 4 megapixels, not 0.05.
-    """
-    width = picture.allocated // 8
-    count = picture.samples * width
-    if len(frame) < 64:
-        raise Rejected(TRUNCATED, "dicom: a frame ends within its RLE header")
-    said, *offsets = struct.unpack_from("<16I", frame)
-    if said != count:
-        raise Rejected(CORRUPT, f"dicom: {said} RLE segments, not {count}")
-    bounds = [*offsets[:count], len(frame)]
-    size = picture.rows * picture.columns
-    planes = np.empty((size, picture.samples, width), np.uint8)
-    for segment in range(count):
-        start, end = bounds[segment], bounds[segment + 1]
-        if not 64 <= start < end <= len(frame):
-            raise Rejected(CORRUPT, "dicom: RLE segments that overlap")
-        plane = Image.frombytes("L", (size, 1), frame[start:end], "packbits", "L")
-        planes[:, segment // width, segment % width] = np.frombuffer(plane.tobytes(), np.uint8)
-    values = planes.view(f">{'i' if picture.signed else 'u'}{width}")
-    values = values.astype(values.dtype.newbyteorder("="))
-    spare = picture.allocated - picture.stored
-    values = (values << spare) >> spare  # the bits above those stored mean nothing, or carry overlays
-    values = values.reshape(picture.rows, picture.columns, picture.samples)
-    if "YBR" in picture.photometric:
-        from pydicom.pixels.processing import convert_color_space
-
-        values = convert_color_space(values, "YBR_FULL", "RGB")
-    return np.asarray(values)
-
-
-# --- the pixels as given
-
-
-def _pixels(values: NDArray[Any], picture: Picture, number: int) -> NDArray[Any]:
-    if not picture.exact:
-        return values.astype(np.float32)
-    if picture.palette is not None:
-        first, table = picture.palette
-        index = np.clip(values[..., 0].astype(np.int64) - first, 0, len(table) - 1)
-        return to_srgb(np.ascontiguousarray(table[index]), picture.profile)
-    if picture.photometric not in _GRAY:
-        return to_srgb(np.ascontiguousarray(_filled(values, picture.stored)), picture.profile)
-    if picture.photometric == "MONOCHROME1":
-        values = ~values if picture.signed else (1 << picture.stored) - 1 - values
-    if picture.rescale is not None:
-        slope, intercept = picture.rescale[number]
-        return (values * np.float64(slope) + intercept).astype(np.float32)
-    return values.astype(np.float32) if picture.signed else _filled(values, picture.stored)
-
-
-def _filled(values: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Unsigned values of these bits as the same fractions of uint8 or uint16."""
-    top = (1 << bits) - 1
-    if int(values.max()) > top:
-        raise Rejected(CORRUPT, f"dicom: {bits} bits said, values up to {int(values.max())} found")
-    dtype = np.uint8 if bits <= 8 else np.uint16
-    if bits in (8, 16):
-        return values.astype(dtype)
-    full = int(np.iinfo(dtype).max)
-    table = (np.arange(top + 1, dtype=np.int64) * full + top // 2) // top
-    return np.asarray(table.astype(dtype)[values])
