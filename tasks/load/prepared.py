@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
+from pathlib import PurePosixPath
 from threading import Lock
 from typing import Any, Final
 
@@ -24,10 +24,11 @@ import pyarrow.parquet as pq
 from tasks.errors import ImagemillError, Rejected, RequestError
 from tasks.image.targets import Kinds
 from tasks.load.containers import INSIDE, Held, stamp, unstamped
-from tasks.load.files import HOUSE, MISSING, VERSION_FILE
+from tasks.load.files import HOUSE, MISSING, VERSION_FILE, Files
 from tasks.load.gathered import Found, as_json
 from tasks.load.objects import annotated, masked
 from tasks.load.parquet_images import BATCH, RowGroups, checked, damage
+from tasks.load.remote import RemoteFiles
 
 _OWN: Final = ("id", "split", "copy")
 _PREFIX: Final = 16  # digits of a file's SHA-256 in an etag
@@ -36,38 +37,48 @@ _PREFIX: Final = 16  # digits of a file's SHA-256 in an etag
 class Prepared:
     """One output of a dataset's newest version."""
 
-    def __init__(self, root: str, output: str | None) -> None:
-        self._house = Path(root) / HOUSE
-        self._root = root
-        versions = [path for path in (self._house / "versions").glob("*") if VERSION_FILE.fullmatch(path.name)]
-        if not versions:
-            raise RequestError(f"{root}: no imagemill dataset (there is no committed version in it)")
-        path = max(versions, key=lambda path: int(path.stem))
-        try:
-            self.version: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise ImagemillError(f"{path}: damaged ({error}); `imagemill verify {root}` says more") from error
+    def __init__(self, files: Files, output: str | None) -> None:
+        self._files = files
+        self.version = self._newest()
         self.output = output or self.version["outputs"][0]
         if self.output not in self.version["outputs"]:
             there = ", ".join(self.version["outputs"])
-            raise RequestError(f"{root}: no output {self.output!r}; there are {there}")
+            raise RequestError(f"{files.root}: no output {self.output!r}; there are {there}")
+        self._objects = self._named()
         self._held: Held[str, RowGroups] = Held()
         self._lock = Lock()
 
-    @cached_property
+    def _newest(self) -> Mapping[str, Any]:
+        folder = f"{HOUSE}/versions/"
+        names = (name.removeprefix(folder) for name, _, _ in self._files.walk(hidden=True, below=folder))
+        versions = [name for name in names if VERSION_FILE.fullmatch(name)]
+        if not versions:
+            raise RequestError(f"{self._files.root}: no imagemill dataset (there is no committed version in it)")
+        name = folder + max(versions, key=lambda name: int(PurePosixPath(name).stem))
+        try:
+            with self._files.open(name) as file:
+                version: Mapping[str, Any] = json.loads(file.read())
+        except ValueError as error:
+            raise self._damaged(name, str(error)) from error
+        return version
+
+    @property
     def _entries(self) -> list[Mapping[str, Any]]:
         return [entry for entry in self.version["files"] if entry["output"] == self.output]
 
-    @cached_property
-    def _objects(self) -> dict[str, str]:
+    def _named(self) -> dict[str, str]:
         """The files by the beginning of their hash, as etags name them."""
         return {entry["sha256"][:_PREFIX]: entry["object"] for entry in self._entries}
 
     @cached_property
     def _schema(self) -> pa.Schema:
-        schema = pq.read_schema(self._house / self._entries[0]["object"])
+        path = self._entries[0]["object"]
+        with self._whole(path), self._file(path) as file:
+            schema: pa.Schema = file.schema_arrow
         if "image" not in schema.names:
-            raise RequestError(f"{self._root}: the output {self.output} holds no images; name another with output:")
+            raise RequestError(
+                f"{self._files.root}: the output {self.output} holds no images; name another with output:"
+            )
         return schema
 
     @cached_property
@@ -113,8 +124,12 @@ class Prepared:
         """Give a row's image or mask; ``etag`` says in which file it lies, else the id does."""
         column, _, id = uri.partition(INSIDE)[2].partition("/")
         sha256, row = unstamped(etag)
-        path = self._objects.get(sha256)
         with self._lock:
+            path = self._objects.get(sha256)
+            if path is None and sha256:  # listed since this one was opened, which may be long ago
+                self.version = self._newest()
+                self._objects = self._named()
+                path = self._objects.get(sha256)
             if path is None or row is None:
                 path, row = self._search(uri, id)
             with self._whole(path):
@@ -124,11 +139,15 @@ class Prepared:
     def _opened(self, path: str) -> RowGroups:
         try:
             return RowGroups(self._file(path))
-        except FileNotFoundError as error:
-            raise OSError(errno.EIO, f"{self._house / path}: is gone; list it again by another run") from error
+        except ImagemillError as error:
+            raise OSError(errno.EIO, f"{error}; list it again by another run") from error
 
     def _file(self, path: str) -> pq.ParquetFile:
-        return pq.ParquetFile(self._house / path, page_checksum_verification=True)
+        return pq.ParquetFile(self._files.open(self._name(path)), page_checksum_verification=True)
+
+    def _name(self, path: str) -> str:
+        """Give where a file of the version lies: behind a URL there are no views of the objects."""
+        return path.removeprefix("objects/") if isinstance(self._files, RemoteFiles) else f"{HOUSE}/{path}"
 
     @contextmanager
     def _whole(self, path: str) -> Iterator[None]:
@@ -137,8 +156,11 @@ class Prepared:
         except (pa.ArrowException, OSError) as error:
             if (harm := damage(error)) is None:
                 raise
-            message = f"{self._house / path}: damaged ({harm}); `imagemill verify {self._root}` says more"
-            raise ImagemillError(message) from error
+            raise self._damaged(self._name(path), harm) from error
+
+    def _damaged(self, name: str, harm: str) -> ImagemillError:
+        root = self._files.root
+        return ImagemillError(f"{root}/{name}: damaged ({harm}); `imagemill verify {root}` says more")
 
     def _search(self, uri: str, id: str) -> tuple[str, int]:
         for entry in self._entries:

@@ -55,7 +55,7 @@ class RemoteFiles(Files):
         """List, page by page or folder by folder."""
         with self._speaking():
             self._fs.invalidate_cache()
-            pages = self._pages(below) if _is_s3(self._fs) else self._folders(hidden, depth)
+            pages = self._pages(below) if _is_s3(self._fs) else self._folders(hidden, depth, below)
             for entry in pages:
                 name = entry["name"]
                 if not name.startswith(self._prefix) or name.endswith("/"):
@@ -84,7 +84,7 @@ class RemoteFiles(Files):
         while entries := sync(self._fs.loop, take):
             yield from entries
 
-    def _folders(self, hidden: bool, depth: int | None) -> Iterator[dict[str, Any]]:
+    def _folders(self, hidden: bool, depth: int | None, below: str) -> Iterator[dict[str, Any]]:
         pending = [(self._folder + self._query or self._prefix, 1)]
         while pending:
             folder, level = pending.pop()
@@ -96,6 +96,8 @@ class RemoteFiles(Files):
                     yield entry
                 elif name.startswith(self._prefix) and len(name) > len(folder.rstrip("/")) + 1:
                     seen = hidden or not posixpath.basename(name).startswith(".")
+                    inner = name[len(self._prefix) :] + "/"
+                    seen &= inner.startswith(below) or below.startswith(inner)
                     if seen and (depth is None or level < depth):
                         pending.append((name, level + 1))
 

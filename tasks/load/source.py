@@ -240,13 +240,11 @@ def _refuse_unread(spec: SourceSpec, format: str, place: str) -> None:
 
 
 def _open_prepared(spec: SourceSpec, path: str, remote: bool) -> Source:
-    if remote:
-        raise RequestError(f"{without_credentials(path)}: an imagemill dataset is read from a file system")
-    files = LocalFiles(path)
+    files: LocalFiles | RemoteFiles = RemoteFiles(path, spec.storage_options) if remote else LocalFiles(path)
     files.check()
-    made = Prepared(path, spec.output)
+    made = Prepared(files, spec.output)
     labelled = spec.labels == "folder"
-    return Source(spec, files, Gathered(path, made.rows, labelled, made.categories, made.kinds), made)
+    return Source(spec, files, Gathered(files.root, made.rows, labelled, made.categories, made.kinds), made)
 
 
 def _open_gathered(spec: SourceSpec, format: str, files: Files, pattern: str | None) -> Source:

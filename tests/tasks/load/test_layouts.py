@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from tasks.errors import ImagemillError, Rejected, RequestError
+from tasks.load.local import LocalFiles
 from tasks.load.objects import annotated as said_of
 from tasks.load.prepared import Prepared
 from tasks.load.source import Source, SourceSpec, open_source
@@ -329,8 +330,8 @@ def test_the_newest_version_is_the_greatest_number_and_strays_are_none(tmp_path:
     versions = tmp_path / ".imagemill" / "versions"
     versions.mkdir(parents=True)
     for name, output in {"99999999": "old", "100000000": "new", "9999": "stray"}.items():
-        (versions / f"{name}.json").write_text(json.dumps({"outputs": [output]}))
-    assert Prepared(str(tmp_path), None).output == "new"
+        (versions / f"{name}.json").write_text(json.dumps({"outputs": [output], "files": []}))
+    assert Prepared(LocalFiles(str(tmp_path)), None).output == "new"
 
 
 def test_a_damaged_file_of_a_dataset_is_an_error_that_names_it(tmp_path: Path) -> None:

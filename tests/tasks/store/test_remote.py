@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import threading
@@ -96,6 +97,26 @@ def test_it_is_the_same_dataset_as_on_a_disk(url: str, tmp_path: Path) -> None:
     there = run(tmp_path, url).version
     here = serial(tmp_path / "pipelines.yaml", "small", tmp_path / "out").version
     assert there["files"] == here["files"] and there["rejected"] == here["rejected"]
+
+
+def test_it_is_a_source_of_another_dataset(url: str, tmp_path: Path) -> None:
+    run(tmp_path, url)
+    (tmp_path / "again.yaml").write_text(
+        f"version: 1\npipelines: {{again: {{source: {{path: '{url}', format: imagemill}}, steps: [hflip]}}}}"
+    )
+    serial(tmp_path / "again.yaml", "again", tmp_path / "again")
+    made = open_dataset(url).table().to_pylist()
+    found = open_dataset(tmp_path / "again").table().to_pylist()
+    assert {row["source"]["uri"] for row in found} == {f"images!/image/{row['id']}" for row in made}
+    held = {row["id"]: hashlib.sha256(row["image"]["bytes"]).hexdigest() for row in made}
+    assert {row["manifest_id"]: row["source"]["sha256"] for row in found} == held
+    image(tmp_path, 99)
+    run(tmp_path, url)
+    serial(tmp_path / "again.yaml", "again", tmp_path / "again")
+    more = open_dataset(tmp_path / "again").table().to_pylist()
+    assert len(more) == 7 and all(row in more for row in found)
+    shutil.rmtree(tmp_path / "cache")
+    assert verify(tmp_path / "again", None)["problems"] == []
 
 
 def test_a_version_that_another_run_took_meanwhile_is_an_error_and_theirs_stays(
