@@ -21,6 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what drives the real command on one worker: one server, and a core left for the rest."""
     for item in items:

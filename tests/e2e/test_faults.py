@@ -107,7 +107,9 @@ def test_a_second_run_into_the_same_dataset_fails_at_once(command: Command, phot
     assert first.returncode == 0, err
 
 
-def test_a_full_disk_is_a_clear_error_and_the_next_run_goes_on(command: Command, photos: Path) -> None:
+def test_a_full_disk_is_a_clear_error_and_the_next_run_goes_on(
+    command: Command, photos: Path, quickstart: Path
+) -> None:
     small = command.folder / "small"
     small.mkdir()
     mounted = subprocess.run(
@@ -124,13 +126,12 @@ def test_a_full_disk_is_a_clear_error_and_the_next_run_goes_on(command: Command,
         assert not list((small / "out").glob("**/versions/*.json"))
         subprocess.run(["mount", "-o", "remount,size=80m", small], check=True)
         assert command(*arguments).code == 0
-        command.run("quickstart", "--file", PIPELINES, "--source", photos, "--output", "undisturbed")
-        assert files(small / "out") == files(command.folder / "undisturbed")
+        assert files(small / "out") == files(quickstart)
     finally:
         subprocess.run(["umount", small], check=True)
 
 
-def test_a_scheduler_that_runs_elsewhere_does_the_work(command: Command, photos: Path) -> None:
+def test_a_scheduler_that_runs_elsewhere_does_the_work(command: Command, photos: Path, quickstart: Path) -> None:
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     parts = [
@@ -149,10 +150,9 @@ def test_a_scheduler_that_runs_elsewhere_does_the_work(command: Command, photos:
         for part in parts
     ]
     try:
-        arguments = ("quickstart", "--file", PIPELINES, "--source", photos)
-        command.run(*arguments, "--output", "remote", "--scheduler", address)
-        command.run(*arguments, "--output", "local")
-        assert files(command.folder / "remote") == files(command.folder / "local")
+        options = ("--source", photos, "--output", "remote", "--scheduler", address)
+        command.run("quickstart", "--file", PIPELINES, *options)
+        assert files(command.folder / "remote") == files(quickstart)
     finally:
         for process in started:
             process.terminate()
