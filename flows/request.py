@@ -21,7 +21,7 @@ from tasks.load.source import SourceSpec
 from tasks.pipeline.graph import Graph, build
 from tasks.pipeline.spec import PipelineSpec, read
 from tasks.run.discover import opened
-from tasks.run.fits import borrowed
+from tasks.run.fits import known_fits
 from tasks.run.run import Run, refuse_another
 from tasks.store.fits import in_words
 from tasks.store.local import Store
@@ -70,7 +70,9 @@ class Request(BaseModel):
         if self.seed is not None:
             spec = _seeded(spec, self.seed)
         graph = build(spec)
-        borrowed(graph)  # whether the datasets whose fits are taken have them
+        place = self.place_of(spec) if graph.waiting else None
+        if isinstance(place, Store) and not isinstance(place, ObjectStore):  # that one's version must be fetched first
+            known_fits(graph, None if self.fresh or self.refit else place.latest())
         return graph
 
     def source_of(self, spec: PipelineSpec) -> SourceSpec:
@@ -107,6 +109,8 @@ def _seeded(spec: PipelineSpec, seed: int) -> PipelineSpec:
 class Result:
     """What a run came to. ``sources`` is ``kept`` plus ``rejected``; ``rows`` are those of the first output.
 
+    ``reasons`` and ``flagged`` count the rejected, and what was noted of images that stay, by reason.
+
     ``seconds`` is the whole run from the command's start; ``images_per_second`` is sources over ``working``, the time
     from make through seal with the cluster up; ``busy`` is what the workers worked in it, added up.
     """
@@ -121,6 +125,7 @@ class Result:
     rows: int
     outputs: dict[str, dict[str, int]]
     reasons: dict[str, int]
+    flagged: dict[str, int]
     made: int
     seconds: float
     images_per_second: float
@@ -168,6 +173,7 @@ def result_of(
         rows=sum(counts["rows"][version["outputs"][0]].values()),
         outputs={name: dict(sorted(counts["rows"][name].items(), key=_rank)) for name in version["outputs"]},
         reasons=counts["reasons"],
+        flagged=version.get("flagged", {}),
         made=made,
         seconds=round(seconds, 3),
         images_per_second=round(rate, 1),

@@ -112,6 +112,8 @@ def summary(counts: Mapping[str, Any]) -> str:
         parts.append("## Dataset\n\n" + _dataset(outputs, counts.get("files", ())))
     if reasons := counts.get("reasons"):
         parts.append("## Rejected\n\n" + _rejections(reasons, counts.get("strips", {})))
+    if flagged := counts.get("flagged"):
+        parts.append("## Flagged\n\n" + _rejections(flagged, {}))
     places = {"output": "dataset", "report": "report"}
     if where := [(shown, f"`{counts[name]}`") for name, shown in places.items() if counts.get(name)]:
         parts.append("## Where\n\n" + _markdown_table(("", ""), where))

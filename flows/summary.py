@@ -27,6 +27,10 @@ def show(result: Result) -> None:
     table.add_row("rejected", f"{result.rejected:,}")
     for reason, count in sorted(result.reasons.items(), key=lambda pair: -pair[1]):
         table.add_row(f"  {reason}", f"{count:,}")
+    if result.flagged:
+        table.add_row("flagged", "")
+    for reason, count in sorted(result.flagged.items(), key=lambda pair: -pair[1]):
+        table.add_row(f"  {reason}", f"{count:,}")
     for name, splits in result.outputs.items():
         shares = ", ".join(f"{split} {count:,}" for split, count in splits.items())
         table.add_row(f"rows in {name}", f"{sum(splits.values()):,}  ({shares})")

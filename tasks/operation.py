@@ -71,10 +71,10 @@ def within(low: float, high: float) -> BeforeValidator:
 
 def _beside(path: str, info: ValidationInfo) -> str:
     folder = (info.context or {}).get("folder")
-    return str(Path(folder) / Path(path).expanduser()) if folder is not None else path
+    return str(Path(folder) / Path(path).expanduser()) if folder is not None and "://" not in path else path
 
 
-File = Annotated[str, Field(min_length=1), AfterValidator(_beside)]  # relative to the pipeline file, if there is one
+File = Annotated[str, Field(min_length=1), AfterValidator(_beside)]  # a URL, or relative to the pipeline file
 Probability = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1, le=65_535)]

@@ -124,8 +124,9 @@ def compare(a: str, b: str, fail_on: str | None, html: str | None, as_json: bool
     """Compare the distributions of dataset B with those of A: is today's delivery like yesterday's?
 
     Measures, labels, categories, what became of the images, and features, the largest drift first. PSI is the
-    population stability index over A's deciles (from 0.1 moderate, from 0.25 large, if chance does not explain it),
-    KS the greatest distance of two distributions. DATASET@3 is version 3 of DATASET.
+    population stability index over A's deciles (from 0.1 moderate, from 0.25 large), KS the greatest distance of two
+    distributions (from 0.125 and 0.2), the higher of both counts, if chance does not explain it. DATASET@3 is version 3
+    of DATASET.
 
     \b
     Examples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -15,6 +16,7 @@ from pydantic import Field, model_validator
 from tasks.collection.scored import scored
 from tasks.operation import DECISION, Dataset
 
+TOLERANCE: Final = 1e-9  # 1.15 of 100 images are 115
 AT_ONCE: Final = 65_536  # keys that are Python objects at a time
 
 
@@ -58,7 +60,7 @@ class Balance(Dataset):
         if self.by != "drop" or not counts:
             return DECISION.empty_table()
         smallest = min(counts, key=lambda label: (counts[label], label))
-        limit = max(1, int(self.ratio * counts[smallest]))
+        limit = max(1, math.floor(self.ratio * counts[smallest] + TOLERANCE))
         left = [
             self._too_many(table.filter(pc.equal(table.column("label"), label)), label, limit, smallest)
             for label, count in counts.items()

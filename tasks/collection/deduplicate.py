@@ -39,9 +39,11 @@ class Deduplicate(Dataset):
     ``keep``: the ``largest`` image of a group (most pixels, then most bytes), the ``sharpest`` (variance of the
     Laplacian at 256 px) or the ``first`` (by uri) stays; images of an earlier partition stay before any of a later one.
     Each other one that is like it is rejected (``duplicate``) and names it; what is like another member only, stays.
-    ``action: flag`` rejects none of them: they are noted in the dataset's decisions, and only a training image that is
-    like one outside the split ``train`` is rejected (``leaks_into_test``). ``against`` is the path of another dataset
-    of imagemill that has the same step: whatever is like an image kept there is a duplicate.
+    ``action: flag`` rejects none of them: they are noted in the dataset's decisions, and only what is like an image of
+    another split is rejected (``leaks_into_test``: one of ``train`` before any other, else the one whose split's name
+    comes later) or, where there are folds, like a training image of an earlier one (``leaks_into_fold``). ``against``
+    is the path of another dataset of imagemill that has the same step: whatever is like an image kept there is a
+    duplicate.
 
     Values of every dtype are rounded to 8 bits for the hashes. No pairs are compared one by one: tables of sampled
     bits find 95 % of the pairs that differ in exactly ``distance`` bits and nearly all nearer ones (phash: all of
@@ -80,6 +82,10 @@ class Deduplicate(Dataset):
     @property
     def reads(self) -> tuple[str, ...]:
         return (self.of,) if self.of is not None else ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*super().columns, *(("fold",) if self.action == "flag" else ()))
 
     @property
     def flags(self) -> frozenset[str]:
@@ -165,14 +171,27 @@ class Deduplicate(Dataset):
         groups = np.asarray(table.column("group").to_numpy()).copy()
         compare, foreign = self._comparing(table), _flags(table, "foreign")
         parts = []
-        if self.action == "flag" and "split" in table.schema.names:
-            inside = np.asarray(pc.equal(table.column("split"), "train").fill_null(False).to_numpy(), dtype=bool)
-            leaking = keepers.leaks(groups, compare, inside, foreign)
-            parts.append(self._decisions(table, leaking, "leaks_into_test"))
+        for reason, places in self._places(table).items():
+            leaking = keepers.leaks(groups, compare, places, foreign)
+            parts.append(self._decisions(table, leaking, reason))
             groups[leaking.rows] = keepers.NO_GROUP
         found = keepers.duplicates(groups, compare, foreign)
         parts.append(self._decisions(table, found, "duplicate"))
         return pa.concat_tables(parts).sort_by("id")
+
+    def _places(self, table: pa.Table) -> dict[str, NDArray[np.int64]]:
+        """Give the parts that no duplicates may straddle where they stay, by the reason that is given."""
+        if self.action != "flag" or "split" not in table.schema.names:
+            return {}
+        names = table.column("split").to_pylist()
+        ordered = sorted(set(names), key=lambda name: (name == "train", str(name)))
+        splits = np.array([ordered.index(name) for name in names], dtype=np.int64)
+        if "fold" not in table.schema.names:
+            return {"leaks_into_test": splits}
+        folds = np.asarray(table.column("fold").to_numpy(), dtype=np.int64)
+        if "train" in ordered:  # cross-validation is of what is trained on
+            folds = np.where(splits == ordered.index("train"), folds, 0)
+        return {"leaks_into_test": splits, "leaks_into_fold": folds}
 
     def _preferred(self, table: pa.Table) -> pa.Array:
         """Give the rows' numbers, best keepers first; ids break ties, so that the rows' order does not count."""
@@ -216,8 +235,9 @@ class Deduplicate(Dataset):
             self.method,
             ["looks like ", uris, ": ", said, f" of {self.bits} bits differ, at most {self.limit:g} may"],
         )
-        if reason == "leaks_into_test":
-            told = [*told, "; it is for training, that one is for ", table.column("split").take(best).combine_chunks()]
+        if part := {"leaks_into_test": "split", "leaks_into_fold": "fold"}.get(reason):
+            own, other = (table.column(part).take(some).combine_chunks() for some in (rows, best))
+            told = [*told, f"; its {part} is ", own, ", that one's ", other]
         texts = [pa.repeat(part, many) if isinstance(part, str) else part.cast(pa.string()) for part in told]
         columns = {
             "id": ids,

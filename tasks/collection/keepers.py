@@ -37,11 +37,22 @@ def duplicates(groups: Rows, compare: Compares, pinned: Flags) -> Found:
     return _rounds(_together(groups, np.arange(len(groups))), groups, compare, pinned, np.ones(len(groups), dtype=bool))
 
 
-def leaks(groups: Rows, compare: Compares, inside: Flags, foreign: Flags) -> Found:
-    """Find the ``inside`` rows that are like any row of their group which is not, leaving ``foreign`` ones out."""
-    outside = ~inside & ~foreign
+def leaks(groups: Rows, compare: Compares, parts: Rows, foreign: Flags) -> Found:
+    """Find the rows that are like a row of their group in an earlier part that stays, leaving ``foreign`` ones out.
+
+    ``parts`` has a number a row: rows of the smallest all stay.
+    """
+    gone, found = foreign.copy(), []
+    for part in np.unique(parts)[1:]:
+        found.append(_leaks(groups, compare, parts == part, gone | (parts > part)))
+        gone[found[-1].rows] = True
+    return _joined(found)
+
+
+def _leaks(groups: Rows, compare: Compares, inside: Flags, without: Flags) -> Found:
+    outside = ~inside & ~without
     outside_first = np.argsort(~outside, kind="stable")
-    order = outside_first[~foreign[outside_first]]
+    order = outside_first[(outside | inside)[outside_first]]
     return _rounds(_together(groups, order), groups, compare, outside, outside)
 
 
@@ -74,6 +85,10 @@ def _rounds(waiting: Rows, groups: Rows, compare: Compares, pinned: Flags, may_k
             len(waiting),
             ROUNDS,
         )
+    return _joined(found)
+
+
+def _joined(found: list[Found]) -> Found:
     if not found:
         return Found(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
     return Found(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

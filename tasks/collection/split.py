@@ -36,13 +36,14 @@ class Split(Dataset):
     underscores may stand beside or instead of ``train``, ``validation`` and ``test``; bare: 0.8, 0.1 and 0.1. An
     image's part follows from its key alone, so no image ever moves when others come or go. ``group`` names a column,
     such as a patient: images with an equal value stay together (an image without one goes by its key). ``stratify``
-    names a column, such as ``label``: each of its values is divided by itself. Shares are thresholds, never quotas: of
-    n images of a class, a share p is met to within about sqrt(p (1 - p) / n). ``folds`` adds a column ``fold``, 0 to
-    ``folds`` - 1, for cross-validation, that follows from the key or the group in the same way. Any dtype; boxes do not
-    change.
+    names a column, such as ``label``: each of its values is divided by itself, and an image whose value changes is
+    drawn anew. Shares are thresholds, never quotas: of n images of a class, a share p is met to within about
+    sqrt(p (1 - p) / n), with ``stratify`` or without: a class of few images may have none in a small part. ``folds``
+    adds a column ``fold``, 0 to ``folds`` - 1, for cross-validation, that follows from the key or the group in the same
+    way. Any dtype; boxes do not change.
 
-    A deduplicate step keeps near duplicates from straddling the parts: of each group one image stays, or with its
-    ``action: flag`` no training image that is like one outside ``train``.
+    A deduplicate step keeps near duplicates from straddling parts and folds: of each group one image stays, or with its
+    ``action: flag`` none that is like an image of another part.
 
     Source: Géron 2022, "Hands-On Machine Learning", section 2: splitting by a hash of the identifier.
     """

@@ -33,6 +33,10 @@ def refuse_unfit(graph: Graph, before: Mapping[str, tuple[str, ...]]) -> None:
             raise SpecError.at(
                 node.place, f"{node.id} is fitted on originals, and none is left here: put it before what makes copies"
             )
+        if node.where.get("split", "train") != "train":
+            raise SpecError.at(
+                node.place, f"{node.id} is fitted on the split `train`, and `where` names {node.where['split']!r}"
+            )
         if graph.split is not None and "train" not in graph.split.names:
             raise SpecError.at(
                 node.place, f"{node.id} is fitted on the split `train`; there are {', '.join(graph.split.names)}"

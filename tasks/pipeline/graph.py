@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -13,8 +13,8 @@ from tasks.collection.split import Split
 from tasks.fitted import FITTED, Derived, Fitted
 from tasks.image.geometry import Size
 from tasks.operation import DTYPES, Applied, Check, Composer, Dataset, Expander, Feature, Operation, Step
-from tasks.pipeline.explain import hint
 from tasks.pipeline.fitting import refuse_underived, refuse_unfit
+from tasks.pipeline.refusals import refuse_mixed, refuse_mixing, refuse_second_split, refuse_unread
 from tasks.pipeline.rewrite import settles
 from tasks.pipeline.spec import OutputSpec, PipelineSpec, Place, SpecError, StepSpec
 
@@ -178,7 +178,7 @@ def build(spec: PipelineSpec) -> Graph:
         nodes[step.id] = _node(step, nodes)
     outputs = tuple(_output(output, nodes, spec) for output in spec.outputs)
     graph = Graph(spec, nodes, outputs, _settling(nodes))
-    _refuse_second_split(nodes)
+    refuse_second_split(nodes)
     for node in nodes.values():
         if isinstance(node.operation, Derived):  # no other asks for lengths: an embedding runs its model to tell
             found = [name for need in node.needs for name in nodes[need].features]
@@ -212,26 +212,6 @@ def _refuse_unbalanced(nodes: Mapping[str, Node]) -> None:
             )
 
 
-def _refuse_second_split(nodes: Mapping[str, Node]) -> None:
-    splits = [node for node in nodes.values() if isinstance(node.operation, Split)]
-    if len(splits) > 1:
-        first = splits[0].place
-        where = f" (line {first.line})" if first.line else ""
-        raise SpecError.at(
-            splits[1].place, f"there is one split for a whole pipeline, {splits[0].id}{where}: leave {splits[1].id} out"
-        )
-
-
-def _refuse_unread(step: StepSpec, operation: Dataset, features: Sequence[str]) -> None:
-    """Raise where a step measures the vectors of a feature step that is not before it."""
-    for name in operation.reads:
-        if name not in features:
-            raise SpecError.at(
-                step.place,
-                f"{step.id} compares the vectors of `{name}`, no feature step before it{hint(name, features)}",
-            )
-
-
 def _node(step: StepSpec, nodes: Mapping[str, Node]) -> Node:
     parents = [nodes[need] for need in step.needs]
     operation = step.operation
@@ -257,9 +237,9 @@ def _node(step: StepSpec, nodes: Mapping[str, Node]) -> Node:
             step.place, f"{operation.name()} decides on sources: put it before the steps that make copies"
         )
     if isinstance(operation, Dataset):
-        _refuse_unread(step, operation, features)
+        refuse_unread(step, operation, features)
     if operation.mixes:
-        _refuse_mixing(step, rows)
+        refuse_mixing(step, rows)
     changes = isinstance(operation, (Applied, Composer))
     if changes and step.where:
         size = size if operation.fixed_size(size) == size else None
@@ -282,18 +262,6 @@ def _node(step: StepSpec, nodes: Mapping[str, Node]) -> Node:
         features = (*features, step.id)
     fit = operation if isinstance(operation, Fitted) and operation.fit_from == FITTED else None
     return Node(step.id, operation, step.needs, step.where, step.place, given, size, channels, rows, features, fit)
-
-
-def _refuse_mixing(step: StepSpec, rows: Mapping[str, Any]) -> None:
-    """Raise where a step that mixes images stands alone, or where there is nothing to mix: no unchanged rows."""
-    if not isinstance(step.operation, Expander):
-        raise SpecError.at(
-            step.place, f"{step.name} mixes images: put it among the transforms of an augment step, which makes copies"
-        )
-    if "" not in rows:
-        raise SpecError.at(
-            step.place, f"{step.id} mixes whole images, and no step before it keeps them: put it before those"
-        )
 
 
 def _components(node: Node) -> list[str]:
@@ -355,6 +323,8 @@ def _output(spec: OutputSpec, nodes: Mapping[str, Node], pipeline: PipelineSpec)
     from_feature = all(isinstance(nodes[name].operation, (Feature, Derived)) for name in spec.sources)
     features = {name: _components(nodes[name]) for name in node.features}
     form: Form = "none" if from_feature and not spec.image else _form(spec, node, place)
+    if form == "image":
+        refuse_mixed(spec.sources, steps, nodes, place)
     expanders = [one.operation for one in nodes.values() if isinstance(one.operation, Expander)]
     classes = {label for one in expanders for label in one.classes}
     rows = {label: sum(_rows(spec.sources, nodes, label).values()) for label in (None, *sorted(classes))}

@@ -1,8 +1,13 @@
-"""Drift: how two datasets' measures, labels and features differ, one distribution at a time."""
+"""Drift: how two datasets' measures, labels and features differ, one distribution at a time.
+
+A level is the higher of what two numbers say: the population stability index (PSI), which sees values that are more or
+less frequent, and of numbers the Kolmogorov-Smirnov distance (KS) too, which sees values that have moved. Neither
+counts where equal collections of these sizes would show it by chance.
+"""
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -10,23 +15,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from tasks.errors import RequestError
-from tasks.report.statistics import BATCH, Statistics
+from tasks.report import delivered
+from tasks.report.delivered import Values
+from tasks.report.statistics import Statistics
 
 BINS = 10  # of as many images of the first dataset each
 MODERATE, LARGE = 0.1, 0.25  # PSI
+KS_MODERATE, KS_LARGE = 0.125, 0.2  # of two normal distributions whose PSI is 0.1 and 0.25
 CHANCE = 0.001  # how often equal collections may be called different by one comparison
-ROWS = 20_000  # whose features are read: the first by id, so a random sample
-ALWAYS = ("width", "height", "bytes")
 SHOWN = 3  # names of a distribution by name
 LEVELS = ("stable", "moderate", "large")
 
 Level = Literal["stable", "moderate", "large"]
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between two datasets; ``lacking`` names what only one of them has."""
+    """What differs between two datasets; ``lacking`` names what only one has, ``notes`` what cannot be compared."""
 
     a: Statistics
     b: Statistics
@@ -72,17 +74,27 @@ class Comparison:
     def drifts(self) -> list[Drift]:
         """Every distribution that both have: measures, then counts by name, then features; the largest drift first."""
         found = [
-            *(self._numbers("measures", name, *self.measure(name)) for name in self._both(_measures)),
+            *(of_numbers("measures", name, *self.measure(name)) for name in self._both(delivered.measures)),
             *self._names(),
-            *(self._feature(name) for name in self._both(_features)),
+            *(self._feature(name) for name in self._both(delivered.features) if not self._refitted(name)),
         ]
         return sorted(found, key=lambda one: (-LEVELS.index(one.level), -one.psi, one.group, one.name))
 
     @cached_property
     def lacking(self) -> dict[str, list[str]]:
         """What stands in one dataset only."""
-        sides = [{*_measures(one), *_features(one)} for one in (self.a, self.b)]
+        sides = [{*delivered.measures(one), *delivered.features(one)} for one in (self.a, self.b)]
         return {"a": sorted(sides[1] - sides[0]), "b": sorted(sides[0] - sides[1])}
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """Say what both have and was left out, a sentence each: vectors whose numbers mean something else in each."""
+        return [
+            f"{name} is left out: {', '.join(steps)} was fitted to other values in b than in a, "
+            "so equal numbers do not mean the same"
+            for name in self._both(delivered.features)
+            if (steps := self._refitted(name))
+        ]
 
     @property
     def level(self) -> Level:
@@ -95,38 +107,41 @@ class Comparison:
             name: {"dataset": one.store.location, "version": one.version["version"], "images": one.counts["listed"]}
             for name, one in (("a", self.a), ("b", self.b))
         }
-        return {**sides, "level": self.level, "lacking": self.lacking, "drifts": [asdict(one) for one in self.drifts]}
+        about = {"level": self.level, "lacking": self.lacking, "notes": self.notes}
+        return {**sides, **about, "drifts": [asdict(one) for one in self.drifts]}
 
     def measure(self, name: str) -> tuple[Values, Values]:
         """Give one measure of every image that was measured, kept or not, in both datasets."""
-        a, b = (_column(one, one.version["measures"], name) for one in (self.a, self.b))
+        a, b = (delivered.column(one, one.version["measures"], name) for one in (self.a, self.b))
         return a, b
 
     def _both(self, names: Any) -> list[str]:
         theirs = set(names(self.b))
         return [name for name in names(self.a) if name in theirs]
 
-    def _numbers(self, group: str, name: str, a: Values, b: Values) -> Drift:
-        if not len(a) or not len(b):
-            return Drift(group, name, "stable", 0.0, None, Summary.of(a), Summary.of(b))
-        counts = _binned(a, b)
-        psi = population_stability(*counts)
-        return Drift(group, name, _level(psi, *counts), psi, kolmogorov_smirnov(a, b), Summary.of(a), Summary.of(b))
+    def _refitted(self, feature: str) -> list[str]:
+        """Name the steps that a vector comes from whose fitted values differ."""
+        a, b = (delivered.fits(one, feature) for one in (self.a, self.b))
+        return sorted(step for step in {*a, *b} if a.get(step) != b.get(step))
 
     def _names(self) -> Iterator[Drift]:
-        for group, counted in (("labels", _labels), ("categories", _categories), ("fates", _fates)):
+        for group, counted in (
+            ("labels", delivered.labels),
+            ("categories", delivered.categories),
+            ("fates", delivered.fates),
+        ):
             a, b = counted(self.a), counted(self.b)
             names = sorted({*a, *b})
             if not names or not sum(a.values()) or not sum(b.values()):
                 continue
             p, q = (np.array([one.get(name, 0) for name in names], dtype=np.float64) for one in (a, b))
             psi = population_stability(p, q)
-            yield Drift(group, group, _level(psi, p, q), psi, None, a, b)
+            yield Drift(group, group, _level(psi, None, p, q), psi, None, a, b)
 
     def _feature(self, name: str) -> Drift:
         """Compare a feature by its component that differs most; chance has as many tries as there are components."""
-        a, b = (_vectors(one, name) for one in (self.a, self.b))
-        components = _components(self.b, name)
+        a, b = (delivered.vectors(one, name) for one in (self.a, self.b))
+        components = delivered.components(self.b, name)
         if a.shape[1] != b.shape[1]:
             raise RequestError(
                 f"{name}: {self.a.store.location} has {a.shape[1]} components, {self.b.store.location} {b.shape[1]}: "
@@ -138,8 +153,8 @@ class Comparison:
         binned = [_binned(a[:, i], b[:, i]) for i in range(tries)]
         psis = [population_stability(*counts) for counts in binned]
         worst = int(np.argmax(psis))
-        level = _level(psis[worst], *binned[worst], tries=tries)
         ks = kolmogorov_smirnov(a[:, worst], b[:, worst])
+        level = _level(psis[worst], ks, *binned[worst], tries=tries)
         sides = (Summary.of(a[:, worst]), Summary.of(b[:, worst]))
         return Drift("features", f"{name}[{components[worst]}]", level, psis[worst], ks, *sides)
 
@@ -157,6 +172,15 @@ def _opened(name: str | Path) -> Statistics:
     if path and number.isdecimal() and not Path(name).exists():
         return Statistics.of(path, int(number))
     return Statistics.of(name)
+
+
+def of_numbers(group: str, name: str, a: Values, b: Values) -> Drift:
+    """Compare two collections of finite numbers, of which each may hold none: then nothing is known to differ."""
+    if not len(a) or not len(b):
+        return Drift(group, name, "stable", 0.0, None, Summary.of(a), Summary.of(b))
+    counts = _binned(a, b)
+    psi, ks = population_stability(*counts), kolmogorov_smirnov(a, b)
+    return Drift(group, name, _level(psi, ks, *counts), psi, ks, Summary.of(a), Summary.of(b))
 
 
 def population_stability(a: Values, b: Values) -> float:
@@ -181,91 +205,44 @@ def kolmogorov_smirnov(a: Values, b: Values) -> float:
         return float(ks_2samp(a, b, method="asymp").statistic)
 
 
-def _level(psi: float, a: Values, b: Values, tries: int = 1) -> Level:
-    """Say how large a drift is: nothing that equal collections of this size show by chance.
+def _level(psi: float, ks: float | None, a: Values, b: Values, tries: int = 1) -> Level:
+    """Say how large a drift is, by PSI and of numbers by KS too: the higher of both. ``a``, ``b`` are counts by bin.
 
-    Source: Yurdakul 2018, "Statistical properties of the population stability index": chi-square by sizes.
+    Nothing that equal collections of this size show by chance is more than stable.
+
+    Source: Yurdakul 2018, "Statistical properties of the population stability index": chi-square by sizes; Smirnov
+    1948, "Table for estimating the goodness of fit of empirical distributions".
     """
     from scipy.stats import chi2
 
-    chance = chi2.isf(CHANCE / tries, max(len(a) - 1, 1)) * (1 / a.sum() + 1 / b.sum())
-    if psi < max(MODERATE, chance):
+    sizes = float(1 / a.sum() + 1 / b.sum())
+    often = CHANCE / tries / (1 if ks is None else 2)  # two numbers are two chances
+    by_psi = _reached(psi, MODERATE, LARGE, float(chi2.isf(often, max(len(a) - 1, 1))) * sizes)
+    if ks is None:
+        return by_psi
+    by_ks = _reached(ks, KS_MODERATE, KS_LARGE, math.sqrt(-math.log(often / 2) / 2 * sizes))
+    return max(by_psi, by_ks, key=LEVELS.index)
+
+
+def _reached(value: float, moderate: float, large: float, chance: float) -> Level:
+    if value < max(moderate, chance):
         return "stable"
-    return "moderate" if psi < LARGE else "large"
+    return "moderate" if value < large else "large"
 
 
 def _binned(a: Values, b: Values) -> tuple[Values, Values]:
-    """Count both in bins that hold as many of the first, as far as its values differ."""
+    """Count both in bins that hold as many of the first, as far as its values differ; empty bins are left out.
+
+    A value that fills half a bin of the first or more has a bin of its own, so that what is below it, equal and above
+    are told apart: else, where it is the least of the first, all of the second below it would be in the same bin.
+    """
     edges = np.unique(np.quantile(a, np.linspace(0, 1, BINS + 1)[1:-1]))
-    inner = np.append(edges, np.inf)
-    counts = tuple(
-        np.bincount(np.searchsorted(inner, side), minlength=len(inner)).astype(np.float64) for side in (a, b)
-    )
-    return counts[0], counts[1]
-
-
-def _measures(one: Statistics) -> list[str]:
-    """Name the measures: what checks gave, and the file's size."""
-    files = one.version["measures"]
-    if not files:
-        return []
-    schema = one.open(files[0]).schema_arrow
-    return [f.name for f in schema if f.name in ALWAYS or (pa.types.is_floating(f.type) and "." not in f.name)]
-
-
-def _features(one: Statistics) -> list[str]:
-    """Name the features of any output."""
-    found = {field.name: None for name in one.outputs for field in one.schema(name) if _is_feature(field)}
-    return list(found)
-
-
-def _is_feature(field: pa.Field) -> bool:
-    return pa.types.is_fixed_size_list(field.type) and b"components" in (field.metadata or {})
-
-
-def _column(one: Statistics, files: list[dict[str, Any]], name: str) -> Values:
-    parts = [batch.column(0) for entry in files for batch in one.open(entry).iter_batches(BATCH, columns=[name])]
-    whole = pa.chunked_array(parts, pa.float64()) if not parts else pa.chunked_array(parts).cast(pa.float64())
-    values: Values = np.asarray(whole.drop_null().to_numpy())
-    return np.asarray(values[np.isfinite(values)])
-
-
-def _with(one: Statistics, feature: str) -> str:
-    return next(name for name in one.outputs if feature in one.schema(name).names)
-
-
-def _components(one: Statistics, feature: str) -> list[str]:
-    field = one.schema(_with(one, feature)).field(feature)
-    names: list[str] = json.loads(field.metadata[b"components"])
-    return names
-
-
-def _vectors(one: Statistics, feature: str) -> Values:
-    """Read a feature of the first originals by id."""
-    output = _with(one, feature)
-    width = one.schema(output).field(feature).type.list_size
-    rows: list[Values] = []
-    left = ROWS
-    for entry in one.files(output):
-        for batch in one.open(entry).iter_batches(BATCH, columns=["copy", feature]) if left else ():
-            originals = batch.filter(pc.equal(batch.column("copy"), 0)).column(feature).drop_null()
-            taken = originals.slice(0, left).flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-            rows.append(taken.astype(np.float64))
-            left -= len(taken)
-    return np.concatenate(rows) if rows else np.zeros((0, width))
-
-
-def _labels(one: Statistics) -> Mapping[str, int]:
-    return {name: sum(by.values()) for name, by in one.classes.items()}
-
-
-def _categories(one: Statistics) -> Mapping[str, int]:
-    return {name: sum(by.values()) for name, by in one.categories.items()}
-
-
-def _fates(one: Statistics) -> Mapping[str, int]:
-    """Count the images by what became of them: kept, or a reason."""
-    return {"kept": one.counts["kept"], **one.counts["reasons"]}
+    held = np.array([np.count_nonzero(a == edge) for edge in edges])
+    often = (held * 2 * BINS >= len(a)) & (held >= min(2, len(a)))  # once is no tie, but of a single image
+    inner = np.unique([*edges, *np.nextafter(edges[often], -np.inf), np.inf])
+    p, q = (np.bincount(np.searchsorted(inner, side), minlength=len(inner)).astype(np.float64) for side in (a, b))
+    used = p + q > 0
+    return p[used], q[used]
 
 
 def drawn(found: Comparison) -> str:
@@ -280,6 +257,7 @@ def drawn(found: Comparison) -> str:
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     for side, names in found.lacking.items():
         lines += [f"{side} has no {', '.join(names)}"] if names else []
+    lines += found.notes
     return "\n".join(lines)
 
 

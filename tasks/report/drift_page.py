@@ -9,7 +9,8 @@ import numpy as np
 from markupsafe import Markup
 
 from tasks.report import charts
-from tasks.report.drift import Comparison, Summary, Values, told
+from tasks.report.delivered import Values
+from tasks.report.drift import KS_LARGE, KS_MODERATE, LARGE, MODERATE, Comparison, Summary, told
 from tasks.report.page import FOLDER, environment, policy
 
 TEMPLATE = "drift.html.j2"
@@ -23,7 +24,7 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 
 
 def page(found: Comparison) -> str:
-    """Give the page: the table, and both distributions of measures and counts drawn over each other."""
+    """Give the page: the table, both distributions of measures and counts drawn over each other, how it is told."""
     style = (FOLDER / "page.css").read_text("utf-8")
     names = [f"{one.store.name}, version {one.version['version']}" for one in (found.a, found.b)]
     return (
@@ -36,6 +37,8 @@ def page(found: Comparison) -> str:
             drawings=_drawings(found),
             policy=policy(style, ""),
             css=Markup(style),
+            psi=(MODERATE, LARGE),
+            ks=(KS_MODERATE, KS_LARGE),
         )
     )
 

@@ -53,6 +53,7 @@ def version_of(run: Run, files: Iterable[Sealed | Mapping[str, Any]], run_id: st
     contents = run.stage.contents
     number = max(run.store.versions(), default=0) + 1
     weighted = weights(run.stage.graph, run.fates)
+    flags = DECISIONS.empty_table() if run.flags is None else run.flags
     return {
         "format": FORMAT,
         "version": number,
@@ -77,7 +78,8 @@ def version_of(run: Run, files: Iterable[Sealed | Mapping[str, Any]], run_id: st
         "files": entries,
         "rejected": rejected,
         "measures": [_measures(run, prefix, fate) for prefix, fate in run.fates.items()],
-        "decisions": _decisions(run),
+        "decisions": _decisions(run, flags),
+        "flagged": dict(sorted(Counter(flags.column("reason").to_pylist()).items())),
         **({"against": run.against} if run.against else {}),
         **({"weights": weighted} if weighted else {}),
         "pace": pace(one for one, _ in run.staged),
@@ -162,8 +164,8 @@ def _measures(run: Run, prefix: str, fate: Fates) -> dict[str, Any]:
     return {**_entry(run, "measures", prefix, table, "key"), "sources": sources}
 
 
-def _decisions(run: Run) -> list[dict[str, Any]]:
+def _decisions(run: Run, flags: pa.Table) -> list[dict[str, Any]]:
     """Publish who left at which dataset step, and who was flagged and stays."""
-    tables = {ALL: run.decisions, FLAGS: run.flags}
+    tables = {ALL: run.decisions, FLAGS: flags}
     there = {stem: table for stem, table in tables.items() if table is not None and table.num_rows}
     return [_entry(run, "decisions", stem, table.cast(DECISIONS), "id") for stem, table in there.items()]

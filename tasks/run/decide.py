@@ -99,7 +99,8 @@ class Verdicts(Mapping[str, Fates]):
             table = _input(node, self[prefix], names)
             yield table if other is None else table.append_column("foreign", _all(False, table))
         if other is not None:
-            yield other.select(names).append_column("foreign", _all(True, other))
+            there = [name for name in names if name in other.schema.names]
+            yield other.select(there).append_column("foreign", _all(True, other))
 
     @property
     def decisions(self) -> pa.Table:
@@ -147,6 +148,8 @@ def _input(node: Node, fate: Fates, names: Sequence[str]) -> pa.Table:
             columns[name] = pa.array(fate.ids, pa.string()).take(rows)
         else:
             measure = measured.get(name)
-            column = fate.leaf.column(name) if measure is None else fate.measures.column(measure)
-            columns[name] = column.take(rows)
+            table = fate.leaf if measure is None else fate.measures
+            if measure is None and name not in table.schema.names:
+                continue  # the fold, where there are no folds
+            columns[name] = table.column(measure or name).take(rows)
     return pa.table(columns)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +57,19 @@ def _refuse_unknown_fields(graph: Graph, source: Source) -> None:
             if name not in known:
                 place = graph.spec.place("steps", i, "where", name)
                 raise SpecError.at(place, f"no row has a field `{name}` at {node.id}{hint(name, known)}")
+        for name in set(node.where) & {"split", "fold"}:
+            values = _parts(graph, name)
+            if node.where[name] not in values or isinstance(node.where[name], bool):
+                place = graph.spec.place("steps", i, "where", name)
+                there = ", ".join(map(str, values)) if name == "split" else f"whole numbers 0 to {values[-1]}"
+                raise SpecError.at(place, f"no row has the {name} {node.where[name]!r}; there are {there}")
+
+
+def _parts(graph: Graph, name: str) -> Sequence[Any]:
+    """Give what there is to be of a split or fold."""
+    if name == "fold":
+        return range(graph.split.folds or 1) if graph.split else ()
+    return graph.split.names if graph.split else ("train",)
 
 
 @dataclass
@@ -200,7 +214,7 @@ class Listing:
         if name not in table.schema.names:
             there = ", ".join(table.schema.names)
             raise SpecError.at(place, f"there is no column {name!r} in the source; there are {there}")
-        return [None if value is None else str(value) for value in table.column(name).to_pylist()]
+        return [_text(value) for value in table.column(name).to_pylist()]
 
     def _with_splits(self, table: pa.Table) -> pa.Table:
         """Add the split, and the fold where there are folds."""
@@ -226,6 +240,13 @@ class Listing:
 
     def _place(self, split: Split) -> Place:
         return next(node.place for node in self.graph.nodes.values() if node.operation is split)
+
+
+def _text(value: Any) -> str | None:
+    """Give a column's value as text: whole numbers alike, however a table's writer holds them, and NaN as missing."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return None if value is None else str(int(value) if isinstance(value, float) and value == int(value) else value)
 
 
 def _targets(graph: Graph) -> dict[str, list[Target]]:

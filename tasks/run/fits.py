@@ -7,7 +7,6 @@ and the values. A version holds them all under ``fits``, by step.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,14 +22,14 @@ from tasks.pipeline.fingerprint import fit_fingerprint
 from tasks.pipeline.graph import Graph, Node
 from tasks.pipeline.mistakes import SpecError
 from tasks.run.verdicts import Fates
-from tasks.store.local import Store
+from tasks.store.remote import store_to_read
 from tasks.store.schema import fit_columns
 
 Fit = dict[str, Any]
 
 
 def known_fits(graph: Graph, version: Mapping[str, Any] | None) -> dict[str, Fit]:
-    """Give the fits that are there before a run: those of other datasets, and those that ``version`` has pinned.
+    """Give the fits that are there before a run: those that ``version`` has pinned, else those of other datasets.
 
     Raises ``SpecError`` where a dataset that is named has no such fit.
     """
@@ -40,7 +39,7 @@ def known_fits(graph: Graph, version: Mapping[str, Any] | None) -> dict[str, Fit
         for node in graph.fits
         if node.id in before and before[node.id]["key"] == fit_fingerprint(graph, node)
     }
-    return {**borrowed(graph), **pinned}
+    return {**borrowed(graph, before), **pinned}
 
 
 def pins(fits: Mapping[str, Fit]) -> tuple[tuple[str, str], ...]:
@@ -48,20 +47,33 @@ def pins(fits: Mapping[str, Fit]) -> tuple[tuple[str, str], ...]:
     return tuple((name, canonical_json(fit["values"])) for name, fit in sorted(fits.items()))
 
 
-def borrowed(graph: Graph) -> dict[str, Fit]:
-    """Give the fits of the steps that take another dataset's, from its newest version.
+def borrowed(graph: Graph, before: Mapping[str, Fit] | None = None) -> dict[str, Fit]:
+    """Give the fits of the steps that take another dataset's: as they were pinned ``before``, else its newest.
 
     Raises ``SpecError`` at the step where that has none for it.
     """
+    pinned = {name: fit for name, fit in (before or {}).items() if _holds(graph, name, fit)}
     return {
-        name: _borrowed(graph.nodes[name], operation, operation.fit_from)
+        name: pinned.get(name) or _borrowed(graph.nodes[name], operation, operation.fit_from)
         for name, operation in graph.waiting.items()
         if operation.fit_from is not None and operation.fit_from != FITTED
     }
 
 
+def _holds(graph: Graph, name: str, fit: Fit) -> bool:
+    """Say whether a pinned fit is what a step would borrow, whatever its lender has been fitted to since."""
+    operation = graph.waiting.get(name)
+    if operation is None or (fit.get("dataset"), fit["operation"]) != (operation.fit_from, operation.name()):
+        return False
+    try:
+        operation.with_fit(fit["values"]).refuse(graph.nodes[name].channels)
+    except ValueError:
+        return False
+    return True
+
+
 def _borrowed(node: Node, operation: Fitted, path: str) -> Fit:
-    version = Store(Path(path)).latest()
+    version = store_to_read(path).latest()
     if version is None:
         raise SpecError.at(
             node.place, f"{node.id}: {path} is no imagemill dataset: give the folder of one, or `fitted`"

@@ -201,7 +201,8 @@ class Made:
             wanted = row["mask"] >> (i + 1) & 1
             counts.append(self._output(output, course, source, row) if wanted else NOT_MADE)
         if row["mask"] & MEASURES:
-            for node in (*self.plan.graph.checks, *self.plan.graph.datasets):
+            measured = (node for node in self.plan.graph.datasets if node.hashes)  # others may follow a fitted step
+            for node in (*self.plan.graph.checks, *measured):
                 course.rows(node.id)
             for node in self.plan.graph.fits:
                 course.accumulate(node)

@@ -152,6 +152,8 @@ def _statistics(version: Mapping[str, Any]) -> Iterable[str]:
     if counts["reasons"]:
         reasons = sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))
         yield _table(["rejected because", "images"], [[plain(reason), f"{count:,}"] for reason, count in reasons])
+    if flagged := version.get("flagged"):
+        yield _table(["flagged as", "images"], [[plain(reason), f"{count:,}"] for reason, count in flagged.items()])
     if version.get("fits"):
         yield "Fitted on the images kept of the split `train`, and pinned until `imagemill run --refit`:"
         yield "\n".join(f"- `{name}`: {plain(in_words(fit))}" for name, fit in version["fits"].items())

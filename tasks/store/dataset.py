@@ -16,6 +16,7 @@ from tasks.store.keys import bounds
 from tasks.store.local import Store, whole
 from tasks.store.reading import Rows
 from tasks.store.remote import store_to_read
+from tasks.store.schema import DECISIONS, FLAGS
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,12 @@ class Dataset:
     def rejected(self) -> pa.Table:
         """Every source that did not make it: uri, step, reason, message, measure, limit, keeper."""
         return pa.concat_tables([self.store.table(entry) for entry in self.version["rejected"]])
+
+    @cached_property
+    def flags(self) -> pa.Table:
+        """What was noted of images that stay: id, step, reason, message, keeper, score, limit."""
+        found = [self.store.table(entry) for entry in self.version["decisions"] if entry["prefix"] == FLAGS]
+        return pa.concat_tables(found) if found else DECISIONS.empty_table()
 
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:

@@ -234,7 +234,7 @@ def test_flagged_duplicates_stay_unless_they_would_leak() -> None:
     assert found == dict.fromkeys(("train", "train too", "near the test one"), "leaks_into_test")
     assert operation.flags == {"duplicate"} and Deduplicate().flags == frozenset()
     message = operation.decide(whole).to_pylist()[0]["message"]
-    assert message.endswith("at most 60 may; it is for training, that one is for test")
+    assert message.endswith("at most 60 may; its split is train, that one's test")
     assert set(left(Deduplicate(), whole).values()) == {"duplicate"}
 
 

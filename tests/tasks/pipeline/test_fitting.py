@@ -32,6 +32,10 @@ VALUES = {"normalize": {"mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]}}
             "fitted on originals, and none is left here",
         ),
         (RGB + "      - split: {a: 0.5, b: 0.5}\n      - normalize: {statistics: fitted}\n", "the split `train`"),
+        (
+            FITTED + "        where: {split: test}\n      - convert_dtype: {dtype: uint8}\n",
+            "fitted on the split `train`, and `where` names 'test'",
+        ),
         (RGB + "      - pca: {of: hog}\n", "`of: hog` is no feature step before this one: no feature comes"),
         (RGB + "      - lbp\n      - pca: {of: hog}\n", "the features before it are lbp"),
         (RGB + "      - lbp\n      - pca: {of: lbp}\n", "pca: lbp has 10 numbers, 64 components are asked for"),

@@ -97,5 +97,14 @@ def test_expected_bytes_are_frozen_integers(tmp_path: Path, steps: str, outputs:
     assert graph(tmp_path, steps, outputs).outputs[0].expected_bytes(5000) == expected
 
 
+def test_floats_of_some_rows_are_refused_before_they_are_all_rejected(tmp_path: Path) -> None:
+    some = SQUARE + "      - normalize: {method: unit}\n        where: {label: owl}\n"
+    with pytest.raises(SpecError, match="normalize makes float32 of some rows, which no image format here holds"):
+        graph(tmp_path, some)
+    back = some + "      - convert_dtype: {dtype: uint8}\n"
+    assert graph(tmp_path, back).outputs[0].form == "image"
+    assert graph(tmp_path, SQUARE + "      - grayscale: {}\n        where: {label: owl}\n").outputs[0].form == "image"
+
+
 def test_an_unknown_size_counts_as_128_kibibytes(tmp_path: Path) -> None:
     assert graph(tmp_path, "      - grayscale\n").outputs[0].expected_bytes(-1) == 1024 + 131_072

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from skimage import data
 from tasks.errors import RequestError
 from tasks.pipeline.graph import build
 from tasks.pipeline.spec import SpecError, thaw
+from tasks.store.dataset import open_dataset
 from tests.tasks.run.serial import Ran, files, serial
 
 ROOT = Path(__file__).parents[3]
@@ -74,10 +76,9 @@ class Collection:
         return {row["source"]["uri"]: row for row in pq.read_table(self.folder / output / "data").to_pylist()}
 
     def flags(self, output: str, ran: Ran) -> list[dict]:
-        entries = [entry for entry in ran.version["decisions"] if entry["prefix"] == "flags"]
-        return [
-            row for e in entries for row in pq.read_table(self.folder / output / ".imagemill" / e["object"]).to_pylist()
-        ]
+        found: list[dict] = open_dataset(self.folder / output, ran.version["version"]).flags.to_pylist()
+        assert ran.version["flagged"] == dict(Counter(row["reason"] for row in found))
+        return found
 
     def told(self, output: str, ran: Ran) -> list[object]:
         """Everything that a fresh run would have to give again."""
@@ -159,6 +160,27 @@ def test_no_training_image_is_like_one_outside_train(tmp_path: Path) -> None:
     pairs = [(f"{number:02}.jpg", f"copy{number:02}.jpg") for number in range(14)]
     both = [(rows[one]["split"], rows[other]["split"]) for one, other in pairs if one in rows and other in rows]
     assert both and all(one == other for one, other in both)
+
+
+@pytest.mark.parametrize(
+    ("split", "kind"),
+    [
+        ("split: {a: 0.5, b: 0.5}", "split"),
+        ("split: {train: 0.34, validation: 0.33, test: 0.33}", "split"),
+        ("split: {train: 0.9, test: 0.1, folds: 3}", "fold"),
+    ],
+)
+def test_no_flagged_duplicates_straddle_any_parts(split: str, kind: str, tmp_path: Path) -> None:
+    collection = Collection(tmp_path, ["deduplicate: {action: flag}", split])
+    for number in range(14):
+        write(collection.source / f"copy{number:02}.jpg", part(number))
+    collection.run("a")
+    rows, gone = collection.rows("a"), collection.rejected("a")
+    assert {row["reason"] for row in gone.values()} >= {f"leaks_into_{kind.replace('split', 'test')}"}
+    pairs = [(f"{number:02}.jpg", f"copy{number:02}.jpg") for number in range(14)]
+    for one, other in ((rows[one], rows[other]) for one, other in pairs if one in rows and other in rows):
+        assert one["split"] == other["split"]
+        assert kind == "split" or one["fold"] == other["fold"] or one["split"] != "train"
 
 
 def test_earlier_partitions_keep_theirs(tmp_path: Path) -> None:

@@ -311,6 +311,47 @@ def test_a_dataset_with_other_channels_or_another_method_is_refused(collection: 
     assert "method: percentile takes low and high, got mean and std" in collection.refused()
 
 
+def test_a_borrowed_fit_is_pinned_until_a_refit(collection: Collection) -> None:
+    lent = collection.run("lender").version["fits"]["normalize"]["values"]
+    collection.write("statistics: lender")
+    assert collection.run("own").version["fits"]["normalize"]["values"] == lent
+    collection.write()
+    for seed in range(14, 20):
+        collection.add(f"{seed}", seed)
+    assert collection.run("lender", refit=True).version["fits"]["normalize"]["values"] != lent
+    collection.write("statistics: lender")
+    second = collection.run("own")
+    assert second.made == 6 and second.version["fits"]["normalize"]["values"] == lent
+    (collection.folder / "lender").rename(collection.folder / "moved")
+    assert not collection.run("own").committed
+    assert verify(collection.folder / "own", None)["problems"] == []
+    (collection.folder / "moved").rename(collection.folder / "lender")
+    third = collection.run("own", refit=True)
+    assert third.version["fits"]["normalize"]["values"] != lent
+
+
+def test_a_dataset_at_a_url_is_asked_for_there(collection: Collection) -> None:
+    collection.write("statistics: 'memory://lenders/none'")
+    assert "normalize: memory://lenders/none is no imagemill dataset" in collection.refused()
+
+
+@pytest.mark.parametrize("step", ["balance: {ratio: 1}", "balance: {by: weight}", "odd_size: {}"])
+@pytest.mark.parametrize("fit", ["normalize: {statistics: fitted}", "macenko: {target: fitted}"])
+def test_what_decides_on_the_listing_may_come_after_a_fitted_step(collection: Collection, fit: str, step: str) -> None:
+    for name in ("00", "01", "02"):
+        (collection.images / "few").mkdir(exist_ok=True)
+        (collection.images / f"{name}.png").rename(collection.images / "few" / f"{name}.png")
+    (collection.images / "many").mkdir()
+    for path in collection.images.glob("*.png"):
+        path.rename(collection.images / "many" / path.name)
+    before = PIPELINE.format(side=16, normalize="").partition("      - augment")[0]
+    text = before + f"      - {fit}\n      - {step}\n        id: last\n    outputs: {{images: {{from: last}}}}\n"
+    (collection.folder / "pipelines.yaml").write_text(text)
+    ran = collection.run("a")
+    assert ("too_many_of_class" in ran.version["counts"]["reasons"]) == ("ratio" in step)
+    assert verify(collection.folder / "a", None)["problems"] == []
+
+
 def test_no_train_image_is_a_clear_error(collection: Collection) -> None:
     collection.write(text=PIPELINE.replace("train: 0.6, test: 0.4", "train: 0, test: 1"))
     with pytest.raises((ImagemillError, SpecError), match="train"):

@@ -42,6 +42,7 @@ def run(folder: Path, where: str) -> Ran:
         ("{knd: scan}", r"pipelines.yaml:8:\d+: .*no row has a field `knd` at light; did you mean `kind`"),
         ("{light: 0.5}", "no row has a field `light` at light"),  # it is measured here, so not known yet
         ("{width: 9}", "no row has a field `width` at light"),
+        ("{split: trian}", "no row has the split 'trian'; there are train"),
     ],
 )
 def test_a_field_that_no_row_has_is_refused_at_its_line(folder: Path, where: str, message: str) -> None:
@@ -54,3 +55,13 @@ def test_a_field_that_no_row_has_is_refused_at_its_line(folder: Path, where: str
 @pytest.mark.parametrize("where", ["{kind: scan}", "{split: train}", "{label: null}", "{dark: 0.5}"])
 def test_columns_splits_labels_and_earlier_measures_are_fields(folder: Path, where: str) -> None:
     assert run(folder, where).version["counts"]["kept"] == 3
+
+
+@pytest.mark.parametrize("where", ["{split: trian}", "{fold: 3}", "{fold: '1'}", "{fold: true}"])
+def test_parts_that_there_are_not_are_refused(folder: Path, where: str) -> None:
+    text = PIPELINE.replace("    steps:\n", "    steps:\n      - split: {train: 0.5, test: 0.5, folds: 3}\n")
+    (folder / "pipelines.yaml").write_text(text.replace("WHERE", where))
+    with pytest.raises(
+        SpecError, match=r"no row has the (split|fold) .*; there are (train, test|whole numbers 0 to 2)"
+    ):
+        serial(folder / "pipelines.yaml", "small", folder / "out")
