@@ -5,6 +5,7 @@ printed is this process's peak, the decisions included; half of the rows would c
 
     python benchmarks/decide.py                        # 10,000,000 rows
     python benchmarks/decide.py --rows 1000000 --json
+    python benchmarks/decide.py --distance 60 --balance  # as far as phash searches by default, and classes to balance
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,23 +30,30 @@ from tasks.run.verdicts import Fates, fates
 from tasks.store.keys import KEY
 from tasks.store.schema import Contents
 
-STEPS = [
-    {"screen": {"dark": {"below": 0.3}}, "id": "screen"},
-    {"deduplicate": {"method": "exact"}, "id": "exact"},
-    {"deduplicate": {"method": "phash", "distance": 24}, "id": "near"},
-    {"odd_size": {}, "id": "odd_size"},
-    {"split": {"train": 0.8, "test": 0.2}, "id": "split"},
-]
+CLASSES = 10  # of which the first has half of the rows, the second a quarter, ...
+
+
+def steps(distance: int, balance: bool) -> list[dict[str, Any]]:
+    return [
+        {"screen": {"dark": {"below": 0.3}}, "id": "screen"},
+        {"deduplicate": {"method": "exact"}, "id": "exact"},
+        {"deduplicate": {"method": "phash", "distance": distance}, "id": "near"},
+        {"odd_size": {}, "id": "odd_size"},
+        *([{"balance": {"ratio": 10}, "id": "balance"}] if balance else []),
+        {"split": {"train": 0.8, "test": 0.2}, "id": "split"},
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--leaf", type=int, default=LEAF_SOURCES, help="rows a leaf, at most")
+    parser.add_argument("--distance", type=int, default=24, help="bits that near copies may differ in, 24 if not said")
+    parser.add_argument("--balance", action="store_true", help="give the rows classes, and balance them")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
     before, start = peak(), time.perf_counter()
-    verdicts = simulated(options.rows, options.leaf)
+    verdicts = simulated(options.rows, options.leaf, options.distance, options.balance)
     verdicts.decide()
     found = {
         "rows": options.rows,
@@ -62,16 +71,16 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 10**6
 
 
-def simulated(rows: int, leaf: int) -> Verdicts:
+def simulated(rows: int, leaf: int, distance: int = 24, balance: bool = False) -> Verdicts:
     """Give a run's rows as they stand before it decides: measured, none decided."""
-    pipeline = {"version": 1, "name": "simulated", "source": {"path": "."}, "steps": STEPS}
+    pipeline = {"version": 1, "name": "simulated", "source": {"path": "."}, "steps": steps(distance, balance)}
     stage = staged(build(thaw({**pipeline, "outputs": {"images": {}}}, Path())), Contents())
     bits = max(0, -(-rows // leaf) - 1).bit_length()
     leaves = [f"{i:0{bits}b}" if bits else "all" for i in range(1 << bits)]
-    return Verdicts(stage, leaves, loading(stage, rows >> bits, bits), {})
+    return Verdicts(stage, leaves, loading(stage, rows >> bits, bits, balance), {})
 
 
-def loading(stage: Stage, rows: int, bits: int) -> Callable[[str], Fates]:
+def loading(stage: Stage, rows: int, bits: int, labelled: bool) -> Callable[[str], Fates]:
     def load(prefix: str) -> Fates:
         number = 0 if prefix == "all" else int(prefix, 2)
         rng = np.random.default_rng(number)
@@ -86,7 +95,7 @@ def loading(stage: Stage, rows: int, bits: int) -> Callable[[str], Fates]:
         copies = np.unpackbits(words(other, 1, rows)[near - 5], axis=1)
         copies[np.arange(len(near))[:, None], rng.integers(0, 256, (len(near), 12))] ^= 1
         hashes[near], shas[same] = np.packbits(copies, axis=1), words(other, 2, rows)[same - 3]
-        return fates(listing(keys), measures(stage, keys, hashes, shas, rng), all_frames=False)
+        return fates(listing(keys, labelled), measures(stage, keys, hashes, shas, rng), all_frames=False)
 
     return load
 
@@ -95,10 +104,15 @@ def words(number: int, kind: int, rows: int) -> np.ndarray:
     return np.random.default_rng([number, kind]).integers(0, 256, (rows, 32), dtype=np.uint8)
 
 
-def listing(keys: np.ndarray) -> pa.Table:
+def listing(keys: np.ndarray, labelled: bool) -> pa.Table:
     rows = len(keys)
+    labels = pa.nulls(rows, pa.string())
+    if labelled:  # by bytes of the key that neither leaves nor draws of `balance` go by
+        drawn = keys[:, 30].astype(np.uint16) << 8 | keys[:, 31]
+        numbers = np.clip(15 - np.log2(np.maximum(drawn, 1)).astype(np.int64), 0, CLASSES - 1)
+        labels = pa.array([f"class {i}" for i in range(CLASSES)]).take(pa.array(numbers))
     uris = pa.array([f"photos/2026/{key[:6].tobytes().hex()}/{i:08}.jpg" for i, key in enumerate(keys)])
-    columns = {"uri": uris, "label": pa.nulls(rows, pa.string()), "split": pa.repeat("train", rows)}
+    columns = {"uri": uris, "label": labels, "split": pa.repeat("train", rows)}
     return pa.table({"key": binary(keys), **columns, "partition": pa.nulls(rows, pa.string())})
 
 

@@ -135,7 +135,7 @@ def warn_of_collisions(distinct: search.Words, limit: int, method: str) -> None:
 
 
 class Vectors:
-    """Vectors of length 1, of which each row has one or none."""
+    """Vectors of length 1, of which each row has one or none: all are held, twice for a moment, 2 bytes a number."""
 
     def __init__(self, values: pa.ChunkedArray, similarity: float) -> None:
         self.there = _there(values)

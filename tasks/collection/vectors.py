@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+AT_ONCE: Final = 1 << 25  # bytes of vectors that are unpacked at a time
 
 
 def packed(vector: NDArray[Any]) -> bytes:
@@ -25,9 +29,20 @@ def unpacked(column: pa.Array) -> NDArray[np.float16]:
     return _matrix(column, "<f2")
 
 
-def unpacked_exactly(column: pa.Array) -> NDArray[np.float32]:
-    """Give what was ``packed_exactly`` (none null) as a matrix, a row each."""
-    return _matrix(column, "<f4")
+def blocks(column: pa.ChunkedArray) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Give what was ``packed_exactly`` as matrices of 32 MB at most, a row each, with the rows' numbers in the column.
+
+    Rows without a vector, or with one that is not finite, are left out. The column's chunks do not show.
+    """
+    longest = pc.max(pc.binary_length(column)).as_py()
+    step = max(1, AT_ONCE // (longest or AT_ONCE))
+    for start in range(0, len(column) if longest else 0, step):
+        some = column.slice(start, step)
+        vectors = _matrix(some.drop_null().combine_chunks(), "<f4")
+        rows = start + np.flatnonzero(some.is_valid().to_numpy())
+        finite = np.isfinite(vectors).all(axis=1)
+        if finite.any():
+            yield (rows, vectors) if finite.all() else (rows[finite], vectors[finite])
 
 
 def _matrix(column: pa.Array, dtype: str) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from tasks.operation import File
 
 LONGEST: Final = 4096  # components of a feature: its covariance then takes 134 MB, and 20 s
 FLAT = 1e-12  # of the greatest variance: a direction with less has no scale to be whitened by
+ROUNDED = 1e-12  # of the greatest mean: a deviation below is rounding, also where it is the greatest
 ROWS = 1024  # taken at a time, in key order
 
 
@@ -94,7 +95,13 @@ class Pca(Fitted, Derived):
         return {} if vector is None else {"vector": vector.tobytes()}
 
     def fit(self, tables: Iterable[pa.Table]) -> dict[str, Any]:
-        count, mean, squares = _scatter(parts(tables))
+        import scipy.linalg  # noqa: F401 - its BLAS must be there before it is limited
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, user_api="blas"):  # several threads add up in another order
+            return self._fitted(*_scatter(parts(tables)))
+
+    def _fitted(self, count: int, mean: NDArray[np.float64], squares: NDArray[np.float64]) -> dict[str, Any]:
         if count <= self.components:
             raise ValueError(f"{self.components} components need more than {self.components} images")
         covariance = squares / (count - 1)
@@ -103,7 +110,10 @@ class Pca(Fitted, Derived):
 
         variance, vectors = eigh(covariance, subset_by_index=(length - self.components, length - 1))
         variance, directions = variance[::-1], vectors[:, ::-1].T
-        varying = int((variance > FLAT * max(float(variance[0]), np.finfo(np.float64).tiny)).sum())
+        least = max(FLAT * float(variance[0]), (ROUNDED * float(np.abs(mean).max())) ** 2)
+        varying = int((variance > least).sum())
+        if self.whiten and not varying:
+            raise ValueError(f"nothing varies, {self.of} is the same for all: name another feature, or whiten: false")
         if self.whiten and varying < self.components:
             raise ValueError(f"only {varying} directions vary: set components: {varying}, or whiten: false")
         greatest = np.abs(directions).argmax(axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from tasks.augment.augment import BALANCED, Augment
 from tasks.augment.mixup import Mixup
 from tasks.collection.balance import Balance, counted
+from tasks.collection.split import Split
 from tasks.operation import Expander
 from tasks.pipeline.explain import hint
 from tasks.pipeline.graph import Graph, Node, balance_of
@@ -19,18 +21,33 @@ from tasks.pipeline.spec import SpecError
 from tasks.run.discover import Listing
 from tasks.run.verdicts import Fates, matching
 
+log = logging.getLogger("imagemill")
+
 DRIFT: Final = 1.5  # times the rows an image of a class has: by less, copies may be off before they are counted anew
 
 
 def refuse_unfit(graph: Graph, listing: Listing) -> None:
-    """Raise where a step names a class that no image has, or blends masks."""
+    """Raise where a step names a class that no image has, needs classes where there are none, or blends masks.
+
+    A ``where`` that names such a class is told of only: a class may go, and come again.
+    """
     for node in graph.nodes.values():
+        if _by_label(node) and not listing.labels:
+            raise SpecError.at(node.place, f"{node.id} counts the images of each class, and none has a label")
+        asked = node.where.get("label")
+        if asked is not None and asked not in listing.labels:
+            log.warning("%s: no image has the label %r%s", node.id, asked, hint(str(asked), listing.labels))
         named = node.operation.classes if isinstance(node.operation, Expander) else ()
         for name in named:
             if name not in listing.labels:
                 raise SpecError.at(node.place, f"copies: no image is of class {name!r}{hint(name, listing.labels)}")
         if listing.source.kinds.masks and any(isinstance(one, Mixup) for one in node.operation.nested()):
             raise SpecError.at(node.place, "mixup cannot blend masks, and the source has some: use cutmix or mosaic")
+
+
+def _by_label(node: Node) -> bool:
+    operation = node.operation
+    return isinstance(operation, Balance) or (isinstance(operation, Split) and operation.stratify == "label")
 
 
 def with_copies(graph: Graph, listing: Listing, version: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tasks.errors import Rejected
 from tasks.fitted import Derived
 from tasks.image.sample import Done, Sample
@@ -96,10 +99,10 @@ class Course:
                 self.measures.update({f"{node.id}.{name}": value for name, value in values.items()})
             return {suffix: sample}
         if isinstance(operation, Feature):
-            return {suffix: sample.featured(node.id, operation.extract(sample.picture()))}
+            return {suffix: sample.featured(node.id, _finite(node.id, operation.extract(sample.picture())))}
         if isinstance(operation, Derived):
             vector = operation.derive(sample.features)
-            return {suffix: sample if vector is None else sample.featured(node.id, vector)}
+            return {suffix: sample if vector is None else sample.featured(node.id, _finite(node.id, vector))}
         if isinstance(operation, Expander):
             return {made.suffix: made for made in operation.expand(sample, node.id, self.draws)}
         return {suffix: perform(step_of(node), sample, node.id, self.draws)}
@@ -137,3 +140,12 @@ class Course:
     def first_failure(self) -> Rejected | None:
         """Give the verdict of the first step, in the file's order, at which a row was lost."""
         return next((self.failures[name] for name in self.graph.nodes if name in self.failures), None)
+
+
+def _finite(step: str, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give a step's vector back; ``Rejected`` (``not_finite``) where it has a NaN: one spoils means over all images."""
+    finite = np.isfinite(vector)
+    if not finite.all():
+        missing = finite.size - np.count_nonzero(finite)
+        raise Rejected("not_finite", f"{missing} of the {finite.size} numbers that {step} makes are NaN or infinite")
+    return vector

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from tasks.extract import pca as pca_module
 from tasks.extract.pca import Pca
@@ -49,6 +50,22 @@ def test_too_few_images_or_directions_say_what_to_do() -> None:
         Pca(of="hog", components=6, whiten=True).fit([table(flat)])
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
+def test_equal_vectors_say_that_nothing_varies(value: float) -> None:
+    equal = np.full((1500, 30), value, dtype=np.float32)
+    with pytest.raises(ValueError, match=r"nothing varies, hog is the same for all: name another feature, or whiten"):
+        Pca(of="hog", components=6, whiten=True).fit([table(equal)])
+    plain = Pca(of="hog", components=6)
+    assert np.allclose(plain.with_fit(plain.fit([table(equal)])).derive({"hog": equal[0]}), 0)
+
+
+def test_a_small_variation_of_large_numbers_is_none_of_rounding() -> None:
+    rows = np.full((100, 30), 1e4, dtype=np.float32)
+    rows[::2, 3] = np.nextafter(rows[0, 3], np.float32(np.inf))
+    values = Pca(of="hog", components=1, whiten=True).fit([table(rows)])
+    assert np.isclose(values["share"][0], 1)
+
+
 def test_a_row_without_the_feature_has_no_components() -> None:
     pca = Pca(of="hog", components=3)
     assert pca.with_fit(pca.fit([table(vectors())])).derive({"lbp": vectors()[0]}) is None
@@ -58,3 +75,12 @@ def test_a_fit_of_another_length_is_refused() -> None:
     pca = Pca(of="hog", components=3)
     with pytest.raises(ValueError, match="hog has 40 numbers, the fit 30"):
         pca.with_fit(pca.fit([table(vectors())])).refuse_length(40)
+
+
+def test_the_threads_of_blas_decide_nothing() -> None:
+    rows = vectors(900, 300)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(Pca(of="hog", components=40).fit([table(rows)]))
+    assert found[0] == found[1]

@@ -185,3 +185,17 @@ def test_weights_stand_in_the_version_and_drop_nothing(tmp_path: Path) -> None:
 def test_what_cannot_balance_is_a_mistake(tmp_path: Path, steps: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         Collection(tmp_path, steps, cat=1).run()
+
+
+@pytest.mark.parametrize("step", ["balance: {ratio: 1}", "balance: {by: weight}", "split: {stratify: label}"])
+def test_what_counts_classes_is_refused_where_no_image_has_one(step: str, tmp_path: Path) -> None:
+    collection = Collection(tmp_path, f"      - {step}\n", cat=2)
+    text = (tmp_path / "pipelines.yaml").read_text()
+    (tmp_path / "pipelines.yaml").write_text(text.replace("{path: source}", "{path: source/cat}"))
+    with pytest.raises(RequestError, match="counts the images of each class, and none has a label"):
+        collection.run()
+
+
+def test_a_label_that_no_image_has_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Collection(tmp_path, "      - hflip: {p: 1}\n        where: {label: catt}\n", cat=2).run()
+    assert "hflip: no image has the label 'catt'; did you mean `cat`?" in caplog.text
