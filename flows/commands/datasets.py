@@ -106,7 +106,7 @@ def report(dataset: str, as_json: bool) -> None:
     from tasks.report.page import write_report
 
     path = write_report(dataset)
-    click.echo(json.dumps({"report": str(path)}) if as_json else str(path))
+    click.echo(json.dumps({"report": path}) if as_json else path)
 
 
 @click.command()

@@ -24,14 +24,14 @@ FOLDER = Path(__file__).parent
 STRIP_ROWS = 4  # kept rows of a split that are tried, where sources are gone
 
 
-def write_report(root: str | Path) -> Path:
-    """Write ``report.html`` of a dataset's newest version, and give its path.
+def write_report(root: str | Path) -> str:
+    """Write ``report.html`` of a dataset's newest version, and give its path or URL.
 
     Raises ``RequestError`` where there is no version, or one of its files is missing.
     """
     statistics = Statistics.of(root)
     statistics.store.write_beside(NAME, page(statistics))
-    return statistics.store.root / NAME
+    return f"{statistics.store.location}/{NAME}"
 
 
 def environment() -> Environment:

@@ -773,7 +773,11 @@ def test_an_srgb_profile_changes_no_pixel(format: str) -> None:
     np.testing.assert_array_equal(load(saved(COLOR, format, icc_profile=SRGB)), load(saved(COLOR, format)))
 
 
-@pytest.mark.parametrize("profile", [b"not a profile", SRGB[:200], b"\0" * 500, SWAPPED[:128] + b"\xff" * 300])
+@pytest.mark.parametrize(
+    "profile",
+    [b"not a profile", SRGB[:200], b"\0" * 500, SWAPPED[:128] + b"\xff" * 300],
+    ids=["text", "cut", "empty", "overwritten"],  # bytes as names would have the second in which it was made
+)
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
 def test_a_broken_profile_is_ignored_and_the_pixels_kept(format: str, profile: bytes) -> None:
     np.testing.assert_array_equal(load(saved(COLOR, format, icc_profile=profile)), load(saved(COLOR, format)))

@@ -82,7 +82,7 @@ def test_changed_and_deleted_sources_get_no_picture_and_the_page_says_so(dataset
 
 
 def test_without_the_source_the_page_has_all_but_its_pictures(dataset: Path) -> None:
-    whole = Page((write_report(dataset)).read_text("utf-8"))
+    whole = Page(Path(write_report(dataset)).read_text("utf-8"))
     shutil.rmtree(dataset.parent / "images")
     bare = reported(dataset)
     assert "Pictures of sources are missing:" in bare.text and "Step by step" not in bare.text
