@@ -24,6 +24,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import cloudpickle  # type: ignore[import-untyped]
 from distributed import CancelledError, Client, Future, KilledWorker, get_worker
+from distributed.comm import CommClosedError
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
 from flows.attempt import Done, Failed, attempt
@@ -264,6 +265,8 @@ class _Flight(Generic[T, R]):
             return "raise", _no_workers()
         except CancelledError:
             return "cancelled", key
+        except CommClosedError:  # results come by way of the scheduler
+            return "raise", _no_scheduler(self.client)
         except Exception as error:  # noqa: BLE001 - whatever went wrong between machines
             return "raise", _dask_failed(key, error)
 

@@ -125,7 +125,6 @@ class Result:
     rows: int
     outputs: dict[str, dict[str, int]]
     reasons: dict[str, int]
-    flagged: dict[str, int]
     made: int
     seconds: float
     images_per_second: float
@@ -133,6 +132,7 @@ class Result:
     report: str
     dashboard: str | None = None
     run_page: str | None = None
+    flagged: dict[str, int] = field(default_factory=dict)
     fits: dict[str, str] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     working: float = 0.0

@@ -98,6 +98,7 @@ def test_anchors_and_merge_keys_are_expanded() -> None:
         ("[" * 100_000, "1:66: nested more than 64 deep"),
         ("[" + "1, " * 100_001 + "]", "more than 100000 values: this is not a pipeline file"),
     ],
+    ids=lambda value: f"{len(value)} long" if len(value) > 200 else None,
 )
 def test_what_is_not_meant_is_refused_in_one_line_with_its_place(text: str | bytes, message: str) -> None:
     with pytest.raises(SpecError) as caught:

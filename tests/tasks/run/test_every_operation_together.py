@@ -88,7 +88,7 @@ def written(file: Path) -> set[str]:
         transforms = [{name: plain(registry()[name].example)}]
         steps.append({"augment": {"copies": 1, "transforms": transforms}, "id": f"mixing_{name}", "needs": "start"})
         outputs[f"mixing_{name}"] = {"from": f"mixing_{name}"}
-    source = {"path": str(ROOT / "data/sample"), "labels": "none"}
+    source = {"path": str(ROOT / "data/sample"), "labels": "folder"}
     with file.open("w") as out:
         YAML().dump({"version": 1, "pipelines": {"all": {"source": source, "steps": steps, "outputs": outputs}}}, out)
     return {name for one in steps for name in one if name not in ("id", "needs")} | set(mixing)
