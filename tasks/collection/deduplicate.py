@@ -188,9 +188,9 @@ class Deduplicate(Dataset):
         splits = np.array([ordered.index(name) for name in names], dtype=np.int64)
         if "fold" not in table.schema.names:
             return {"leaks_into_test": splits}
-        folds = np.asarray(table.column("fold").to_numpy(), dtype=np.int64)
-        if "train" in ordered:  # cross-validation is of what is trained on
-            folds = np.where(splits == ordered.index("train"), folds, 0)
+        folds = np.asarray(table.column("fold").fill_null(0).to_numpy(), dtype=np.int64)
+        trained = np.array([name == "train" for name in names], dtype=bool)  # cross-validation is of these alone
+        folds = np.where(trained, folds, 0)
         return {"leaks_into_test": splits, "leaks_into_fold": folds}
 
     def _preferred(self, table: pa.Table) -> pa.Array:

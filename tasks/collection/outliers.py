@@ -98,9 +98,13 @@ class Outliers(Dataset):
         scores = np.zeros(table.num_rows)
         rows, scale = _measured(column)
         if len(rows) > 2:
-            score = self._fitted(_gathered(column, _drawn(ids, rows), scale))
-            for some, vectors in blocks(column):
-                scores[some] = score(scale(vectors))
+            import sklearn.neighbors  # noqa: F401 - its threads must be there before they are limited
+            from threadpoolctl import threadpool_limits
+
+            with threadpool_limits(1):  # n_jobs leaves OpenMP alone, whose threads decide among equally near ones
+                score = self._fitted(_gathered(column, _drawn(ids, rows), scale))
+                for some, vectors in blocks(column):
+                    scores[some] = score(scale(vectors))
         said = f"its {', '.join(self.of)} is unlike the collection's ({self.method.replace('_', ' ')})"
         return scored(table, scores > self.limit, scores, self.limit, "outlier", said)
 

@@ -55,13 +55,15 @@ def refuse_mixed(names: tuple[str, ...], steps: tuple[str, ...], nodes: Mapping[
     ``names`` are the output's steps, ``steps`` these and all before them, in the file's order.
     """
     dtypes: dict[str, frozenset[str]] = {}  # that leave each step where all sources are of the usual one
-    mixing = []
+    mixing: list[str] = []
     for name in steps:
         node = nodes[name]
         before = frozenset[str]().union(*(dtypes[need] for need in node.needs)) if node.needs else {"uint8"}
         usable = before & frozenset(node.operation.takes)
         given = frozenset(node.operation.gives(dtype) for dtype in usable)
         passed = usable if node.where and isinstance(node.operation, (Applied, Composer)) else frozenset[str]()
+        if passed and "float32" not in given and all(nodes[one].where == node.where for one in mixing):
+            passed, mixing = passed - {"float32"}, []  # those that became floats are what it takes back
         dtypes[name] = given | passed
         if passed and "float32" in given - passed:
             mixing.append(name)

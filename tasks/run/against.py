@@ -98,6 +98,7 @@ def _rows(node: Node, other: Dataset) -> pa.Table:
         places = pc.index_in(ids, value_set=uris.column("id").combine_chunks())
         columns: dict[str, Any] = {name: table.column(column) for name, column in names.items()}
         columns |= {name: pa.nulls(len(ids), pa.string()) for name in ("label", "split", "partition")}
+        columns["fold"] = pa.nulls(len(ids), pa.int32())
         columns["key"] = table.column("key")
         columns["uri"] = _named(_path(node), uris.column("uri").take(places).fill_null(""), "/")
         columns["id"] = _named(_path(node), ids, ":")

@@ -78,7 +78,10 @@ class Verdicts(Mapping[str, Fates]):
         """Give what a step decides on: of one that groups, the rows in a group; sorted by id."""
         groups = self._groups(node, operation) if operation.grouped_by else None
         parts, start = [], 0
-        for whole in self._inputs(node, ("id", *operation.columns, *operation.hashes())):
+        split = self.stage.graph.split
+        folds = split is not None and split.folds is not None  # else `fold` may be a column of the source's own
+        columns = [name for name in operation.columns if name != "fold" or folds]
+        for whole in self._inputs(node, ("id", *columns, *operation.hashes())):
             if groups is not None:
                 mine = groups[start : start + whole.num_rows]
                 start += whole.num_rows
@@ -99,8 +102,7 @@ class Verdicts(Mapping[str, Fates]):
             table = _input(node, self[prefix], names)
             yield table if other is None else table.append_column("foreign", _all(False, table))
         if other is not None:
-            there = [name for name in names if name in other.schema.names]
-            yield other.select(there).append_column("foreign", _all(True, other))
+            yield other.select(names).append_column("foreign", _all(True, other))
 
     @property
     def decisions(self) -> pa.Table:
@@ -148,8 +150,6 @@ def _input(node: Node, fate: Fates, names: Sequence[str]) -> pa.Table:
             columns[name] = pa.array(fate.ids, pa.string()).take(rows)
         else:
             measure = measured.get(name)
-            table = fate.leaf if measure is None else fate.measures
-            if measure is None and name not in table.schema.names:
-                continue  # the fold, where there are no folds
-            columns[name] = table.column(measure or name).take(rows)
+            column = fate.leaf.column(name) if measure is None else fate.measures.column(measure)
+            columns[name] = column.take(rows)
     return pa.table(columns)

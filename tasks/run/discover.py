@@ -57,19 +57,21 @@ def _refuse_unknown_fields(graph: Graph, source: Source) -> None:
             if name not in known:
                 place = graph.spec.place("steps", i, "where", name)
                 raise SpecError.at(place, f"no row has a field `{name}` at {node.id}{hint(name, known)}")
-        for name in set(node.where) & {"split", "fold"}:
-            values = _parts(graph, name)
+        parts = _parts(graph)
+        for name in set(node.where) & parts.keys():
+            values = parts[name]
             if node.where[name] not in values or isinstance(node.where[name], bool):
                 place = graph.spec.place("steps", i, "where", name)
                 there = ", ".join(map(str, values)) if name == "split" else f"whole numbers 0 to {values[-1]}"
                 raise SpecError.at(place, f"no row has the {name} {node.where[name]!r}; there are {there}")
 
 
-def _parts(graph: Graph, name: str) -> Sequence[Any]:
-    """Give what there is to be of a split or fold."""
-    if name == "fold":
-        return range(graph.split.folds or 1) if graph.split else ()
-    return graph.split.names if graph.split else ("train",)
+def _parts(graph: Graph) -> dict[str, Sequence[Any]]:
+    """Give the splits that there are, and the folds, unless `fold` can only be a column of the source's own."""
+    if graph.split is None:
+        return {"split": ("train",)}
+    folds = graph.split.folds
+    return {"split": graph.split.names, **({"fold": range(folds)} if folds is not None else {})}
 
 
 @dataclass

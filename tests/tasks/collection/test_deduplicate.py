@@ -238,6 +238,20 @@ def test_flagged_duplicates_stay_unless_they_would_leak() -> None:
     assert set(left(Deduplicate(), whole).values()) == {"duplicate"}
 
 
+def test_only_training_images_are_kept_apart_by_fold_whatever_others_there_are() -> None:
+    tests = [{"phash": VALUE, "uri": f"test {fold}", "split": "test", "fold": fold} for fold in (0, 1)]
+    other = flipped(VALUE, range(200))
+    trained = [{"phash": other, "uri": f"train {fold}", "split": "train", "fold": fold} for fold in (0, 1)]
+    foreign = [{"phash": flipped(VALUE, range(128)), "uri": "there", "foreign": True}]
+    kinds = {"split": pa.string(), "fold": pa.int32(), "foreign": pa.bool_()}
+    alone, both = (
+        left(Deduplicate(action="flag"), with_columns([{"foreign": False, **row} for row in rows + foreign], **kinds))
+        for rows in (tests, tests + trained)
+    )
+    assert alone == {"test 1": "duplicate"}
+    assert both == {"test 1": "duplicate", "train 1": "leaks_into_fold"}
+
+
 def test_no_kept_training_image_is_like_one_outside_train() -> None:
     rng = np.random.default_rng(4)
     values = rng.integers(0, 256, (40, 32), dtype=np.uint8)[rng.integers(0, 40, 300)]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 from sklearn.neighbors import LocalOutlierFactor
-from threadpoolctl import threadpool_limits  # scikit-learn brings it
+from threadpoolctl import threadpool_limits
 
 from tasks.collection import outliers, vectors
 from tasks.collection.outliers import Outliers
@@ -191,3 +191,14 @@ def test_few_images_have_no_outliers() -> None:
 def test_mistakes_are_named(wrong: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Outliers.model_validate(wrong)
+
+
+def test_threads_do_not_decide_among_equally_near_vectors() -> None:
+    tied = np.random.default_rng(3).integers(0, 4, (1500, 32)).astype(np.float32)
+    found = []
+    for threads in (1, 4):
+        with threadpool_limits(threads):
+            found.append(
+                Outliers(of="hog", method="local_outlier_factor", above=0.1).decide(rows_of(list(tied))).to_pylist()
+            )
+    assert len(found[0]) == 1500 and found[0] == found[1]

@@ -103,6 +103,9 @@ def test_floats_of_some_rows_are_refused_before_they_are_all_rejected(tmp_path: 
         graph(tmp_path, some)
     back = some + "      - convert_dtype: {dtype: uint8}\n"
     assert graph(tmp_path, back).outputs[0].form == "image"
+    assert graph(tmp_path, back + "        where: {label: owl}\n").outputs[0].form == "image"
+    with pytest.raises(SpecError, match="normalize makes float32 of some rows"):
+        graph(tmp_path, back + "        where: {label: eagle}\n")
     assert graph(tmp_path, SQUARE + "      - grayscale: {}\n        where: {label: owl}\n").outputs[0].form == "image"
 
 

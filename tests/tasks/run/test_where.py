@@ -57,6 +57,18 @@ def test_columns_splits_labels_and_earlier_measures_are_fields(folder: Path, whe
     assert run(folder, where).version["counts"]["kept"] == 3
 
 
+def test_a_fold_of_the_sources_own_is_a_column_like_others(folder: Path) -> None:
+    (folder / "table.csv").write_text("uri,fold\n0.png,a\n1.png,b\n2.png,a\n")
+    (folder / "copy.png").write_bytes((folder / "0.png").read_bytes())
+    with (folder / "table.csv").open("a") as table:
+        table.write("copy.png,b\n")
+    assert run(folder, "{fold: a}").version["counts"]["kept"] == 4
+    text = PIPELINE.replace("    steps:\n", "    steps:\n      - deduplicate: {action: flag}\n      - split: {}\n")
+    (folder / "pipelines.yaml").write_text(text.replace("WHERE", "{fold: a}"))
+    found = serial(folder / "pipelines.yaml", "small", folder / "flagged").version
+    assert found["counts"]["kept"] + found["counts"]["reasons"].get("leaks_into_test", 0) == 4
+
+
 @pytest.mark.parametrize("where", ["{split: trian}", "{fold: 3}", "{fold: '1'}", "{fold: true}"])
 def test_parts_that_there_are_not_are_refused(folder: Path, where: str) -> None:
     text = PIPELINE.replace("    steps:\n", "    steps:\n      - split: {train: 0.5, test: 0.5, folds: 3}\n")
