@@ -70,8 +70,7 @@ class Request(BaseModel):
         if self.seed is not None:
             spec = _seeded(spec, self.seed)
         graph = build(spec)
-        place = self.place_of(spec) if graph.waiting else None
-        if isinstance(place, Store) and not isinstance(place, ObjectStore):  # that one's version must be fetched first
+        if graph.waiting and not isinstance(place := self.place_of(spec), ObjectStore):  # whose version is not here yet
             known_fits(graph, None if self.fresh or self.refit else place.latest())
         return graph
 

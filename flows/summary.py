@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -25,12 +26,10 @@ def show(result: Result) -> None:
     table.add_row("sources", f"{result.sources:,}")
     table.add_row("kept", f"{result.kept:,}")
     table.add_row("rejected", f"{result.rejected:,}")
-    for reason, count in sorted(result.reasons.items(), key=lambda pair: -pair[1]):
-        table.add_row(f"  {reason}", f"{count:,}")
+    _reasons(table, result.reasons)
     if result.flagged:
         table.add_row("flagged", "")
-    for reason, count in sorted(result.flagged.items(), key=lambda pair: -pair[1]):
-        table.add_row(f"  {reason}", f"{count:,}")
+        _reasons(table, result.flagged)
     for name, splits in result.outputs.items():
         shares = ", ".join(f"{split} {count:,}" for split, count in splits.items())
         table.add_row(f"rows in {name}", f"{sum(splits.values()):,}  ({shares})")
@@ -43,3 +42,8 @@ def show(result: Result) -> None:
     console.print(f"dataset    {result.output}")
     console.print(f"report     {result.report}")
     console.print(f"dashboard  {result.run_page or PAGE.format(result.run_id)}")
+
+
+def _reasons(table: Table, counts: Mapping[str, int]) -> None:
+    for reason, count in sorted(counts.items(), key=lambda pair: -pair[1]):
+        table.add_row(f"  {reason}", f"{count:,}")

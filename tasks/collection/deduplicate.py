@@ -183,15 +183,16 @@ class Deduplicate(Dataset):
         """Give the parts that no duplicates may straddle where they stay, by the reason that is given."""
         if self.action != "flag" or "split" not in table.schema.names:
             return {}
-        names = table.column("split").to_pylist()
-        ordered = sorted(set(names), key=lambda name: (name == "train", str(name)))
-        splits = np.array([ordered.index(name) for name in names], dtype=np.int64)
+        split = table.column("split").fill_null("").combine_chunks().dictionary_encode()  # a foreign row has none
+        order = pc.sort_indices(
+            pa.table({"train": pc.equal(split.dictionary, "train"), "name": split.dictionary}),
+            [("train", "ascending"), ("name", "ascending")],
+        )
+        splits = np.argsort(order.to_numpy())[split.indices.to_numpy()]
         if "fold" not in table.schema.names:
             return {"leaks_into_test": splits}
-        folds = np.asarray(table.column("fold").fill_null(0).to_numpy(), dtype=np.int64)
-        trained = np.array([name == "train" for name in names], dtype=bool)  # cross-validation is of these alone
-        folds = np.where(trained, folds, 0)
-        return {"leaks_into_test": splits, "leaks_into_fold": folds}
+        trained = pc.equal(table.column("split"), "train").fill_null(False)  # cross-validation is of these alone
+        return {"leaks_into_test": splits, "leaks_into_fold": pc.if_else(trained, table.column("fold"), 0).to_numpy()}
 
     def _preferred(self, table: pa.Table) -> pa.Array:
         """Give the rows' numbers, best keepers first; ids break ties, so that the rows' order does not count."""

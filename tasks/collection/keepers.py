@@ -44,16 +44,14 @@ def leaks(groups: Rows, compare: Compares, parts: Rows, foreign: Flags) -> Found
     """
     gone, found = foreign.copy(), []
     for part in np.unique(parts)[1:]:
-        found.append(_leaks(groups, compare, parts == part, gone | (parts > part)))
+        found.append(_leaks(groups, compare, (parts == part) & ~gone, (parts < part) & ~gone))
         gone[found[-1].rows] = True
     return _joined(found)
 
 
-def _leaks(groups: Rows, compare: Compares, inside: Flags, without: Flags) -> Found:
-    outside = ~inside & ~without
-    outside_first = np.argsort(~outside, kind="stable")
-    order = outside_first[(outside | inside)[outside_first]]
-    return _rounds(_together(groups, order), groups, compare, outside, outside)
+def _leaks(groups: Rows, compare: Compares, inside: Flags, outside: Flags) -> Found:
+    outside_first = np.concatenate([np.flatnonzero(outside), np.flatnonzero(inside)])
+    return _rounds(_together(groups, outside_first), groups, compare, outside, outside)
 
 
 def _together(groups: Rows, order: Rows) -> Rows:

@@ -49,6 +49,11 @@ USER: Final = re.compile(r"(?<=://)[^/@\s]*@")
 _SECRET: Final = re.compile(rf"(?i)(?<=[?&])(?:{_SECRET_NAME})=[^&#\s]*&?")
 
 
+def on_the_way(folder: str, below: str) -> bool:
+    """Say whether a walk narrowed to names that begin with ``below`` enters a folder (ending in a slash)."""
+    return folder.startswith(below) or below.startswith(folder)
+
+
 class Files(ABC):
     """The files below one root."""
 

@@ -12,7 +12,19 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
 from tasks.errors import Rejected, RequestError
-from tasks.load.files import HOUSE, MISSING, UNREADABLE, Files, Found, refusing, sized, stat_local, too_large, unknown
+from tasks.load.files import (
+    HOUSE,
+    MISSING,
+    UNREADABLE,
+    Files,
+    Found,
+    on_the_way,
+    refusing,
+    sized,
+    stat_local,
+    too_large,
+    unknown,
+)
 from tasks.load.listing import escape, legible
 
 
@@ -54,7 +66,7 @@ class LocalFiles(Files):
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         inner = f"{prefix}{name}/"
-                        if not (inner.startswith(below) or below.startswith(inner)):
+                        if not on_the_way(inner, below):
                             continue
                         if (depth is None or len(folders) < depth) and not _is_dataset(entry):
                             folders.append((self._scan(prefix + name), inner))

@@ -17,6 +17,7 @@ from tasks.load.files import (
     USER,
     Files,
     Found,
+    on_the_way,
     redacted,
     refusing,
     secrets,
@@ -96,8 +97,7 @@ class RemoteFiles(Files):
                     yield entry
                 elif name.startswith(self._prefix) and len(name) > len(folder.rstrip("/")) + 1:
                     seen = hidden or not posixpath.basename(name).startswith(".")
-                    inner = name[len(self._prefix) :] + "/"
-                    seen &= inner.startswith(below) or below.startswith(inner)
+                    seen &= on_the_way(name[len(self._prefix) :] + "/", below)
                     if seen and (depth is None or level < depth):
                         pending.append((name, level + 1))
 

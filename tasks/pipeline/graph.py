@@ -14,7 +14,7 @@ from tasks.fitted import FITTED, Derived, Fitted
 from tasks.image.geometry import Size
 from tasks.operation import DTYPES, Applied, Check, Composer, Dataset, Expander, Feature, Operation, Step
 from tasks.pipeline.fitting import refuse_underived, refuse_unfit
-from tasks.pipeline.refusals import refuse_mixed, refuse_mixing, refuse_second_split, refuse_unread
+from tasks.pipeline.refusals import passing, refuse_mixed, refuse_mixing, refuse_second_split, refuse_unread
 from tasks.pipeline.rewrite import settles
 from tasks.pipeline.spec import OutputSpec, PipelineSpec, Place, SpecError, StepSpec
 
@@ -241,13 +241,13 @@ def _node(step: StepSpec, nodes: Mapping[str, Node]) -> Node:
     if operation.mixes:
         refuse_mixing(step, rows)
     changes = isinstance(operation, (Applied, Composer))
-    if changes and step.where:
+    passed = passing(operation, step.where, usable)
+    given = passed | frozenset(operation.gives(dtype) for dtype in usable)
+    if passed:
         size = size if operation.fixed_size(size) == size else None
         channels = channels if operation.fixed_channels(channels) == channels else None
-        given = usable | frozenset(operation.gives(dtype) for dtype in usable)
     else:
         size, channels = operation.fixed_size(size), operation.fixed_channels(channels)
-        given = frozenset(operation.gives(dtype) for dtype in usable)
     if changes:
         rows = {group: (count, step.id) for group, (count, _) in rows.items()}
     elif isinstance(operation, Expander):

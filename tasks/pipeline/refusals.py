@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasks.collection.split import Split
-from tasks.operation import Applied, Composer, Dataset, Expander
+from tasks.operation import Applied, Composer, Dataset, Expander, Operation
 from tasks.pipeline.explain import hint
 from tasks.pipeline.mistakes import SpecError
 
@@ -49,6 +49,11 @@ def refuse_mixing(step: StepSpec, rows: Mapping[str, Any]) -> None:
         )
 
 
+def passing(operation: Operation, where: Mapping[str, Any], dtypes: frozenset[str]) -> frozenset[str]:
+    """Give the dtypes that pass a step unchanged: those of rows that its ``where`` does not match."""
+    return dtypes if where and isinstance(operation, (Applied, Composer)) else frozenset()
+
+
 def refuse_mixed(names: tuple[str, ...], steps: tuple[str, ...], nodes: Mapping[str, Node], place: Place) -> None:
     """Refuse an output of encoded images where a ``where`` makes floats of some: they could only be rejected.
 
@@ -58,10 +63,10 @@ def refuse_mixed(names: tuple[str, ...], steps: tuple[str, ...], nodes: Mapping[
     mixing: list[str] = []
     for name in steps:
         node = nodes[name]
-        before = frozenset[str]().union(*(dtypes[need] for need in node.needs)) if node.needs else {"uint8"}
+        before = frozenset[str]().union(*(dtypes[need] for need in node.needs)) if node.needs else frozenset({"uint8"})
         usable = before & frozenset(node.operation.takes)
         given = frozenset(node.operation.gives(dtype) for dtype in usable)
-        passed = usable if node.where and isinstance(node.operation, (Applied, Composer)) else frozenset[str]()
+        passed = passing(node.operation, node.where, usable)
         if passed and "float32" not in given and all(nodes[one].where == node.where for one in mixing):
             passed, mixing = passed - {"float32"}, []  # those that became floats are what it takes back
         dtypes[name] = given | passed

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from tasks.pipeline.steps import operation_of
 from tasks.report.statistics import BATCH, Statistics
-from tasks.store.keys import bounds, keys_of, leading
+from tasks.store.keys import bounds, keys_of, keys_of_ids, leading
+from tasks.store.schema import has_rows
 
 Values = NDArray[np.float64]
 
 ROWS = 20_000  # whose features are read: the smallest ids of all files, which are hashes, so a random sample
-HEAD = 16  # hex digits of an id, the first 64 bits of the source's key
 NO_LABEL = "(no label)"
 ALWAYS = ("width", "height", "bytes")
 
@@ -145,17 +145,15 @@ def _kept(one: Statistics) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Give the sources that have rows in any output, sorted, by the first 64 bits of their keys, and their images."""
     parts = [np.zeros(0, dtype=np.uint64)]
     for entry in one.version["measures"]:
-        for batch in one.open(entry).iter_batches(BATCH, columns=["key", "rows"]):
-            held = [any(count > 0 for count in counts or ()) for counts in batch.column("rows").to_pylist()]
-            parts.append(leading(keys_of(batch.column("key")))[np.array(held, dtype=bool)])
+        batches = one.open(entry).iter_batches(BATCH, columns=["key", "rows"])
+        parts += [leading(keys_of(batch.column("key")))[has_rows(batch)] for batch in batches]
     keys, images = np.unique(np.concatenate(parts), return_counts=True)
     return keys, images.astype(np.int64)
 
 
 def _heads(ids: pa.Array | pa.ChunkedArray) -> NDArray[np.uint64]:
     """Give the first 64 bits of the keys that ids begin with."""
-    digits = "".join(pc.utf8_slice_codeunits(ids, 0, HEAD).to_pylist())
-    return np.frombuffer(bytes.fromhex(digits), dtype=">u8").astype(np.uint64)
+    return leading(keys_of(keys_of_ids(ids)))
 
 
 def categories(one: Statistics) -> Mapping[str, int]:

@@ -17,6 +17,7 @@ from tasks.pipeline.mistakes import SpecError
 from tasks.store.dataset import Dataset, open_dataset
 from tasks.store.keys import row_id
 from tasks.store.local import Store
+from tasks.store.schema import has_rows
 
 OF_A_COPY = r"\.[^.]*:\d+.*$"  # what an id says beside the source and its frame
 
@@ -91,8 +92,7 @@ def _rows(node: Node, other: Dataset) -> pa.Table:
         own = ("sha256", "bytes", "width", "height")
         names = {**{name: name for name in own}, **{name: f"{step}.{name}" for name in hashes}}
         table = other.store.table(entry, ["key", "frame", "rows", *names.values()])
-        held = [any(count > 0 for count in counts or ()) for counts in table.column("rows").to_pylist()]
-        table = table.filter(pa.array(held, pa.bool_()))
+        table = table.filter(pa.array(has_rows(table)))
         pairs = zip(table.column("key").to_pylist(), table.column("frame").to_pylist(), strict=True)
         ids = pa.array([row_id(key, frame if all_frames else None) for key, frame in pairs], pa.string())
         places = pc.index_in(ids, value_set=uris.column("id").combine_chunks())

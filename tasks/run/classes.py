@@ -32,7 +32,7 @@ def refuse_unfit(graph: Graph, listing: Listing) -> None:
     A ``where`` that names such a class is told of only: a class may go, and come again.
     """
     for node in graph.nodes.values():
-        if _by_label(node) and not listing.labels:
+        if _by_label(node) and listing.sources and not listing.labels:
             raise SpecError.at(node.place, f"{node.id} counts the images of each class, and none has a label")
         asked = node.where.get("label")
         if asked is not None and asked not in listing.labels:

@@ -215,8 +215,7 @@ class Listing:
     def _column(self, table: pa.Table, name: str, place: Place) -> list[str | None]:
         if name not in table.schema.names:
             there = ["label", *self.source.columns.names]
-            message = f"there is no column {name!r} in the source{hint(name, there)}; there are {', '.join(there)}"
-            raise SpecError.at(place, message)
+            raise SpecError.at(place, f"there is no column {name!r} in the source{hint(name, there)}")
         return [_text(value) for value in table.column(name).to_pylist()]
 
     def _with_splits(self, table: pa.Table) -> pa.Table:

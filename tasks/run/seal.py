@@ -14,7 +14,7 @@ from tasks.errors import ImagemillError
 from tasks.pipeline.graph import Graph
 from tasks.run.job import Job
 from tasks.store import writer
-from tasks.store.keys import ID_DIGITS, Keys, keys_of, match
+from tasks.store.keys import ID_DIGITS, Keys, keys_of, keys_of_ids, match
 from tasks.store.local import Store, whole
 from tasks.store.staging import Staged
 
@@ -161,6 +161,4 @@ class _PreviousRows:
 
 
 def _keyed(table: pa.Table) -> pa.Table:
-    """Add what an id says of its key: the first 80 bits, the rest zero."""
-    heads = [bytes.fromhex(name[:ID_DIGITS]).ljust(32, bytes(1)) for name in table.column("id").to_pylist()]
-    return table.append_column("key", pa.array(heads, pa.binary(32)))
+    return table.append_column("key", keys_of_ids(table.column("id")))

@@ -149,11 +149,10 @@ def _statistics(version: Mapping[str, Any]) -> Iterable[str]:
         for name, among in rows.items()
     ]
     yield _table(["rows", *(plain(split) for split in splits), "all"], lines)
-    if counts["reasons"]:
-        reasons = sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))
-        yield _table(["rejected because", "images"], [[plain(reason), f"{count:,}"] for reason, count in reasons])
-    if flagged := version.get("flagged"):
-        yield _table(["flagged as", "images"], [[plain(reason), f"{count:,}"] for reason, count in flagged.items()])
+    for title, told in (("rejected because", counts["reasons"]), ("flagged as", version.get("flagged", {}))):
+        if told:
+            most_first = sorted(told.items(), key=lambda item: (-item[1], item[0]))
+            yield _table([title, "images"], [[plain(reason), f"{count:,}"] for reason, count in most_first])
     if version.get("fits"):
         yield "Fitted on the images kept of the split `train`, and pinned until `imagemill run --refit`:"
         yield "\n".join(f"- `{name}`: {plain(in_words(fit))}" for name, fit in version["fits"].items())

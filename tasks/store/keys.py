@@ -49,6 +49,11 @@ def row_id(key: bytes, frame: int | None = None) -> str:
     return key.hex()[:ID_DIGITS] + (f".f{frame}" if frame is not None else "")
 
 
+def keys_of_ids(ids: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Give what row ids say of their sources' keys: the first 80 bits, the rest zero."""
+    return pa.array([bytes.fromhex(name[:ID_DIGITS]).ljust(32, bytes(1)) for name in ids.to_pylist()], KEY)
+
+
 def bounds(prefix: str) -> tuple[str, str | None]:
     """Give the range of ids, from (inclusive) and to (exclusive, None for no end), that a bit prefix covers."""
     if prefix == ALL:

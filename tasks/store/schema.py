@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tasks.errors import RequestError
 from tasks.image.targets import BOXES, Kinds
@@ -223,6 +225,12 @@ def measures_schema(graph: Graph) -> pa.Schema:
     for node in graph.fits:
         fields += [pa.field(name, kind) for name, kind in fit_columns(node).items()]
     return pa.schema(fields)
+
+
+def has_rows(measures: pa.Table | pa.RecordBatch) -> NDArray[np.bool_]:
+    """Say of each measured source whether it has rows in any output."""
+    found = [any(count > 0 for count in counts or ()) for counts in measures.column("rows").to_pylist()]
+    return np.array(found, dtype=bool)
 
 
 def hash_columns(node: Node) -> dict[str, pa.DataType]:

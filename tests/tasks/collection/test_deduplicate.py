@@ -252,6 +252,15 @@ def test_only_training_images_are_kept_apart_by_fold_whatever_others_there_are()
     assert both == {"test 1": "duplicate", "train 1": "leaks_into_fold"}
 
 
+def test_another_datasets_images_are_in_no_split_and_never_leave() -> None:
+    rows = [
+        {"phash": VALUE, "uri": "A", "split": "A", "foreign": False},
+        {"phash": flipped(VALUE, range(50)), "uri": "there", "foreign": True},
+    ]
+    whole = with_columns(rows, split=pa.string(), foreign=pa.bool_())
+    assert left(Deduplicate(action="flag"), whole) == {"A": "duplicate"}
+
+
 def test_no_kept_training_image_is_like_one_outside_train() -> None:
     rng = np.random.default_rng(4)
     values = rng.integers(0, 256, (40, 32), dtype=np.uint8)[rng.integers(0, 40, 300)]
